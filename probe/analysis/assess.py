@@ -1,0 +1,124 @@
+"""A whole run: from its manifest and stored sessions to its verdict and exit code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from probe.analysis.admission import examine
+from probe.analysis.judge import judge_examined
+from probe.analysis.peak import peak_rows
+from probe.analysis.quality import worst_grade
+from probe.analysis.results import (
+    FAIL,
+    INCONCLUSIVE,
+    NOT_MEASURED,
+    PASS,
+    RUN_INTERRUPTED,
+    Assessment,
+    Judgement,
+    SessionSummary,
+)
+from probe.analysis.session import analyse_session
+from probe.errors import ExitStatus
+from probe.metrics import Rows
+from probe.objectives import Evidence, Threshold
+from probe.records import FAILED, INTERRUPTED, Json, SessionRecord
+
+EXIT_STATUS = {
+    FAIL: ExitStatus.FAIL,
+    NOT_MEASURED: ExitStatus.NOT_MEASURED,
+    INCONCLUSIVE: ExitStatus.INCONCLUSIVE,
+    PASS: ExitStatus.PASS,
+    RUN_INTERRUPTED: ExitStatus.SIGINT,
+}
+"""From the verdict that outweighs all others to the one that outweighs none, and interrupted."""
+
+
+class Stored(Protocol):
+    """A session as the store hands it over."""
+
+    @property
+    def record(self) -> SessionRecord: ...
+
+    @property
+    def rows(self) -> Rows: ...
+
+
+def assess(
+    manifest: Json,
+    sessions: Iterable[Stored],
+    history: Iterable[Stored] = (),
+    *,
+    interrupted: bool | None = None,
+) -> Assessment:
+    """Analyse and judge a run from stored samples alone.
+
+    Of `manifest` are read: `run_id`, `emulated`, `vantage`, `thresholds` (`Threshold.to_json` each),
+    `evidence` (`Evidence.to_json`) and, if there, `interrupted` and `sessions_planned`. `history` are
+    sessions of earlier runs to compare the evening with. Raises `ValueError` for a manifest whose
+    thresholds are not of the grammar.
+    """
+    summaries = [analyse_session(session.record, session.rows) for session in sessions]
+    earlier = [analyse_session(session.record, session.rows) for session in history]
+    return assess_summaries(manifest, summaries, earlier, interrupted=interrupted)
+
+
+def assess_summaries(
+    manifest: Json,
+    summaries: Sequence[SessionSummary],
+    history: Sequence[SessionSummary] = (),
+    *,
+    interrupted: bool | None = None,
+) -> Assessment:
+    """As `assess`, of sessions already analysed."""
+    thresholds = [Threshold.from_json(document) for document in manifest.get("thresholds", ())]
+    evidence = Evidence.from_json(manifest.get("evidence") or {})
+    run_id = str(manifest["run_id"])
+    examined = examine(summaries)
+    earlier = examine(summary for summary in history if summary.record.run_id != run_id)
+    judged = judge_examined(thresholds, evidence, examined, earlier)
+    if interrupted is None:
+        interrupted = _was_interrupted(manifest, summaries)
+    verdict = RUN_INTERRUPTED if interrupted else run_verdict(judged)
+    return Assessment(
+        run_id=run_id,
+        verdict=verdict,
+        exit_code=int(EXIT_STATUS[verdict]),
+        emulated=bool(manifest.get("emulated", any(s.record.emulated for s in summaries))),
+        vantage=manifest.get("vantage"),
+        sessions=tuple(summaries),
+        thresholds=tuple(judged),
+        peak=tuple(peak_rows(examined, earlier, evidence)),
+        quality=_run_quality(summaries),
+    )
+
+
+def run_verdict(judged: Iterable[Judgement]) -> str:
+    """The weightiest verdict of the gates, PASS without any; of nothing judged, nothing was measured."""
+    severities = [(judgement.severity, judgement.verdict) for judgement in judged]
+    gates = {verdict for severity, verdict in severities if severity == "gate"}
+    return next(
+        (verdict for verdict in EXIT_STATUS if verdict in gates), PASS if severities else NOT_MEASURED
+    )
+
+
+def _was_interrupted(manifest: Json, summaries: Sequence[SessionSummary]) -> bool:
+    cut_off = any(summary.record.outcome == INTERRUPTED for summary in summaries)
+    missing = len(summaries) < int(manifest.get("sessions_planned") or 0)
+    return bool(manifest.get("interrupted")) or cut_off or missing
+
+
+def _run_quality(summaries: Sequence[SessionSummary]) -> Json:
+    """The worst grade of the sessions, and how many gave each reason for theirs."""
+    measured = [summary for summary in summaries if summary.record.outcome != FAILED]
+    given = Counter(
+        (reason["code"], reason["grade"]) for summary in measured for reason in summary.quality["reasons"]
+    )
+    reasons = [{"code": code, "grade": grade, "sessions": n} for (code, grade), n in given.items()]
+    failed = len(summaries) - len(measured)
+    if failed:
+        reasons.append({"code": "our_side", "grade": "invalid", "sessions": failed})
+    grades = [summary.grade for summary in measured] + ["invalid"] * bool(failed)
+    return {"grade": worst_grade(grades), "reasons": reasons}

@@ -1,0 +1,115 @@
+"""One session: its record and its packets in, everything shown of it out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from probe.analysis.direction import direction
+from probe.analysis.fates import LOST, Fates, fates_of, was_sent
+from probe.analysis.one_way import OneWay, directions
+from probe.analysis.population import Population, Share
+from probe.analysis.quality import grade
+from probe.analysis.results import Poolable, SessionSummary
+from probe.analysis.worst_call import worst_call
+from probe.metrics import NEVER, Fate, Rows, Times, Unsent
+from probe.records import COMPLETED, DIED, INTERRUPTED, UNREACHABLE, SessionRecord
+
+ARRIVED = (Fate.ON_TIME, Fate.LATE)
+
+
+def analyse_session(record: SessionRecord, rows: Rows) -> SessionSummary:
+    """Everything shown of a session, from its stored rows (`metrics.SAMPLE`, any order)."""
+    rows = _ordered(rows)
+    up, down, clock = directions(rows)
+    fates = fates_of(record, rows, up, down)
+    sent = was_sent(rows)
+    values: dict[str, Poolable] = {}
+    upward = direction(up, fates.up, rows, "up", values)
+    downward = None if fates.down is None else direction(down, fates.down, rows, "down", values)
+    round_trip = _round_trip(fates, up, down) if not record.one_way else np.full(len(rows), NEVER)
+    lost = sum(fates.count(fate) for fate in LOST)
+    values["loss"] = loss = Share(lost, int(np.count_nonzero(sent)))
+    if not record.one_way:
+        values["rtt"] = Population.of_ns(round_trip[round_trip != NEVER], lost)
+    values |= _per_session(record)
+    counts = _counts(record, rows, fates, values)
+    rtt = values.get("rtt")
+    return SessionSummary(
+        record=record,
+        counts=counts,
+        rtt_ms=(rtt if isinstance(rtt, Population) else Population(np.empty(0))).distribution(),
+        loss_ratio=loss.ratio,
+        up=upward,
+        down=downward,
+        worst_call=worst_call(record, rows, fates, round_trip),
+        quality=grade(record, rows, sent, counts, clock),
+        values=values,
+    )
+
+
+def _ordered(rows: Rows) -> Rows:
+    """By stream and sequence number, as all pairwise values need."""
+    position = rows["stream"].astype(np.int64) << 32 | rows["seq"]
+    return rows if (np.diff(position) > 0).all() else rows[np.argsort(position, kind="stable")]
+
+
+def _round_trip(fates: Fates, up: OneWay, down: OneWay) -> Times:
+    """T4 - T1 less the time in the node, for packets that arrived; ns."""
+    arrived = np.isin(fates.fate, ARRIVED) & (down.departed != NEVER)
+    trip = np.full(len(fates.fate), NEVER)
+    held = down.departed[arrived] - up.arrived[arrived]
+    trip[arrived] = down.arrived[arrived] - up.departed[arrived] - held
+    return trip
+
+
+def _per_session(record: SessionRecord) -> dict[str, Poolable]:
+    """`connect`, `handshake` and `reachable`: one value a session, infinite where the far side failed.
+
+    A session that ended by our own doing before the first packet came back says nothing.
+    """
+    failed = record.outcome == UNREACHABLE or (record.outcome == DIED and record.connect_ms is None)
+    values: dict[str, Poolable] = {
+        "connect": _single(record.connect_ms, failed),
+    }
+    if "quic" in record.transport:
+        values["handshake"] = _single(record.handshake_ms, failed and record.handshake_ms is None)
+    if record.outcome in (UNREACHABLE, DIED):
+        values["reachable"] = Share(0, 1)
+    elif record.outcome == COMPLETED or (record.outcome == INTERRUPTED and record.connect_ms is not None):
+        values["reachable"] = Share(1, 1)
+    return values
+
+
+def _single(value_ms: float | None, failed: bool) -> Population:
+    finite = np.array([] if value_ms is None or failed else [value_ms], np.float64)
+    return Population(finite, int(failed))
+
+
+def _counts(record: SessionRecord, rows: Rows, fates: Fates, values: dict[str, Poolable]) -> dict[str, int]:
+    """The fates and the side counts, by the names of the contract."""
+    unsent = fates.fate == Fate.UNSENT
+    why = rows["unsent"][unsent]
+    reordered = [
+        share.hits for name, share in values.items() if isinstance(share, Share) and "reordered" in name
+    ]
+    return {
+        "scheduled": len(rows),
+        "unsent": len(why),
+        "unsent_host_late": int(np.count_nonzero(why == Unsent.HOST_LATE)),
+        "unsent_cc_limited": int(np.count_nonzero(why == Unsent.CC_LIMITED)),
+        "unsent_aborted": int(np.count_nonzero((why == Unsent.ABORTED) | (why == Unsent.SENT))),
+        "sent": len(rows) - len(why),
+        "on_time": fates.count(Fate.ON_TIME),
+        "late": fates.count(Fate.LATE),
+        "lost_up": fates.count(Fate.LOST_UP),
+        "lost_down": fates.count(Fate.LOST_DOWN),
+        "lost_unknown": fates.count(Fate.LOST_UNKNOWN),
+        "duplicates": int(rows["up_duplicates"].sum()) + int(rows["down_duplicates"].sum()),
+        "reordered": sum(reordered),
+        **{name: _counter(record, name) for name in ("policed", "socket_dropped", "corrupt")},
+    }
+
+
+def _counter(record: SessionRecord, name: str) -> int:
+    """Counted by the node and by us."""
+    return int(record.counters.get(name) or 0) + int(record.client.get(name) or 0)

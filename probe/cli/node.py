@@ -1,0 +1,55 @@
+"""`probe node`: what a partner runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def node(
+    listen: Annotated[str, typer.Option(help="address and UDP port, `:40000` for every address")] = ":40000",
+    key_file: Annotated[
+        Path | None, typer.Option(help="file with the shared key (else $PROBE_NODE_KEY, else one is made)")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="where certificate and key are kept (default: the user's state folder)")
+    ] = None,
+    max_sessions: Annotated[int, typer.Option(min=1, help="sessions at a time, in all")] = 64,
+    max_sessions_per_address: Annotated[int, typer.Option(min=1, help="sessions at a time of one address")] = 8,
+    max_streams: Annotated[int, typer.Option(min=1, help="streams of one session")] = 4000,
+    max_packet_bytes: Annotated[int, typer.Option(min=72, max=1200, help="bytes of one RTP packet")] = 1200,
+    max_rate: Annotated[float, typer.Option(min=0.01, help="Mbit/s of one session")] = 200.0,
+    max_node_rate: Annotated[float, typer.Option(min=0.01, help="Mbit/s of all sessions")] = 1000.0,
+    max_quic_rate: Annotated[float, typer.Option(min=1, help="packets/s of all QUIC sessions")] = 1000.0,
+    max_duration: Annotated[int, typer.Option(min=1, help="seconds of one session")] = 3600,
+    json: Annotated[bool, typer.Option("--json", help="one JSON line when ready")] = False,
+    plain_sockets: Annotated[
+        bool, typer.Option(help="one system call a packet and user-space stamps, as on other systems")
+    ] = False,
+) -> None:
+    """Run a partner node: one UDP port that reflects authenticated test streams, until SIGTERM."""
+    import asyncio
+
+    from probe.methods.admission import Limits
+    from probe.net.listen import parse_listen
+    from probe.net.node import NodeConfig, serve_node
+    from probe.net.node_key import read_key
+    from probe.report.node import print_ready
+
+    limits = Limits(
+        sessions=max_sessions,
+        address_sessions=max_sessions_per_address,
+        streams=max_streams,
+        packet_bytes=max_packet_bytes,
+        rate_pps=max_streams * 50.0,
+        rate_bps=int(max_rate * 1e6),
+        node_rate_bps=int(max_node_rate * 1e6),
+        quic_rate_pps=max_quic_rate,
+        duration_ms=max_duration * 1000,
+    )
+    address = parse_listen(listen)
+    key = read_key(key_file, state)
+    config = NodeConfig(address, key, state, limits, plain=plain_sockets)
+    asyncio.run(serve_node(config, lambda ready: print_ready(ready, as_json=json)))

@@ -1,0 +1,94 @@
+"""Links in a row presented as one, and the two directions of a path.
+
+An emulated node lies behind an access path of its own, and a plan's network comes on top of that:
+packets then pass both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.impairment.draws import Seed, child
+from probe.impairment.link import DROPPED, Link, LinkCounters
+from probe.impairment.profile import Impairment, NetworkProfile
+from probe.metrics import Times
+
+
+class Chain:
+    """Several links, each fed by the one before; the verbs and counters are those of one `Link`.
+
+    `links` are in the order in which packets pass them. A link that reorders packets is put behind those
+    that do not: fed with a shuffled stream, a link that keeps order would only hold it up and undo the
+    shuffling.
+    """
+
+    def __init__(self, links: Sequence[Link]) -> None:
+        ordered = [link for link in links if link.impairment.ordered]
+        shuffling = [link for link in links if not link.impairment.ordered]
+        self.links = (*ordered, *shuffling) or (Link(Impairment(), 0),)
+
+    def push(self, arrival_ns: Times, size: NDArray[np.int64]) -> Times:
+        """(n,) release times at the end of the row, or DROPPED; packets in order of arrival."""
+        release = self.links[0].push(arrival_ns, size)
+        for link in self.links[1:]:
+            kept = release != DROPPED
+            release[kept] = link.push(release[kept], size[kept])
+        return release
+
+    def earliest_release(self, arrival_ns: int) -> int:
+        """A lower bound of the release of any packet yet to come that arrives at `arrival_ns` or later."""
+        for link in self.links:
+            arrival_ns = link.earliest_release(arrival_ns)
+        return arrival_ns
+
+    @property
+    def min_delay_ns(self) -> int:
+        """No packet is released sooner after its arrival."""
+        return sum(link.min_delay_ns for link in self.links)
+
+    @property
+    def counters(self) -> LinkCounters:
+        """The sum over the links: offered to the first, delivered by the last."""
+        each = [link.counters for link in self.links]
+        return LinkCounters(
+            offered=each[0].offered,
+            lost=sum(counters.lost for counters in each),
+            overflowed=sum(counters.overflowed for counters in each),
+            delivered=each[-1].delivered,
+            offered_bytes=each[0].offered_bytes,
+            delivered_bytes=each[-1].delivered_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Both directions: `up` from the client to the node, `down` back."""
+
+    up: Chain
+    down: Chain
+
+    @classmethod
+    def of(cls, up: Sequence[Impairment], down: Sequence[Impairment], seed: Seed) -> Path:
+        """A path of links in a row; both lists begin at the client, so packets pass `down` from its end.
+
+        Each link draws from a seed of its own, given by direction and place in the list: what one link
+        does is not moved by the presence of another behind it.
+        """
+        return cls(Chain(_links(up, child(seed, 0))), Chain(_links(down, child(seed, 1))[::-1]))
+
+    @classmethod
+    def through(cls, networks: Sequence[NetworkProfile], seed: Seed) -> Path:
+        """A path through networks in a row, the first one next to the client."""
+        return cls.of([network.up for network in networks], [network.down for network in networks], seed)
+
+
+def _links(impairments: Sequence[Impairment], seed: Seed) -> list[Link]:
+    return [
+        Link(impairment, child(seed, place))
+        for place, impairment in enumerate(impairments)
+        if not impairment.clean
+    ]

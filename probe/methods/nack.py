@@ -1,0 +1,111 @@
+"""Which packets to ask for again, and when (RFC 4585 6.2.1, with libwebrtc's timing).
+
+A missing packet is asked for at once when a later one reveals it, then once a round trip, ten times at
+most. The state is arrays over all streams of a session; nothing runs once a packet.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.methods.batch import ADDRESS_BYTES, FOREVER, Batch, empty_batch
+from probe.metrics import NEVER, Times
+from probe.wire import rtcp
+
+DEFAULT_RTT_NS = 100_000_000
+"""Until the round trip is known, as libwebrtc assumes."""
+MAX_RETRIES = 10
+MAX_AGE_NS = 2_000_000_000
+"""After T_max a repair no longer counts."""
+MIN_RETRY_NS = 5_000_000
+
+
+class NackList:
+    """The missing packets of the streams of one session, as their receiver sees them.
+
+    `packets`: how many each stream has in all. Stream i is asked for in the name of `sender_ssrc + i`
+    about `media_ssrc + i`. `rtt_ns` may be set as it becomes known.
+    """
+
+    def __init__(self, streams: int, packets: int, *, sender_ssrc: int, media_ssrc: int) -> None:
+        self.rtt_ns = DEFAULT_RTT_NS
+        self.sent = 0
+        self._sender_ssrc, self._media_ssrc = sender_ssrc, media_ssrc
+        self._packets = packets
+        self._highest = np.full(streams, -1, np.int64)
+        self._seen = np.zeros(streams * packets, np.bool_)
+        self._key: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._due: Times = np.zeros(0, np.int64)
+        self._since: Times = np.zeros(0, np.int64)
+        self._tries: NDArray[np.int64] = np.zeros(0, np.int64)
+
+    def on_received(
+        self, stream: NDArray[np.int64], sequence: NDArray[np.int64], time_ns: Times, *, repair: bool = False
+    ) -> None:
+        """Take arrivals (extended sequence numbers, in arrival order); a repair reveals no gap."""
+        if not len(stream):
+            return
+        self._seen[stream * self._packets + sequence] = True
+        if not repair:
+            touched, last = stream, np.zeros(1, np.intp)
+            if len(stream) > 1:
+                touched, first = np.unique(stream[::-1], return_index=True)
+                last = len(stream) - 1 - first
+            before = self._highest[touched]
+            np.maximum.at(self._highest, stream, sequence)
+            gap = self._highest[touched] - before - 1
+            if (gap > 0).any():
+                jumped = gap > 0
+                self._reveal(touched[jumped], before[jumped] + 1, gap[jumped], time_ns[last[jumped]])
+        if len(self._key):
+            self._keep(~self._seen[self._key])
+
+    def _reveal(self, stream: NDArray[np.int64], start: Times, gap: Times, time_ns: Times) -> None:
+        within = np.arange(gap.sum()) - np.repeat(np.cumsum(gap) - gap, gap)
+        key = np.repeat(stream * self._packets + start, gap) + within
+        now_ns = np.repeat(time_ns, gap)
+        missing = ~self._seen[key]
+        self._key = np.concatenate([self._key, key[missing]])
+        self._due = np.concatenate([self._due, now_ns[missing]])
+        self._since = np.concatenate([self._since, now_ns[missing]])
+        self._tries = np.concatenate([self._tries, np.zeros(int(missing.sum()), np.int64)])
+
+    def _keep(self, rows: NDArray[np.bool_]) -> None:
+        if not rows.all():
+            self._key, self._due = self._key[rows], self._due[rows]
+            self._since, self._tries = self._since[rows], self._tries[rows]
+
+    def packets_to_send(self, until_ns: int) -> Batch:
+        """Generic NACKs, one a stream, for all that is due."""
+        if self.next_ns() > until_ns:
+            return empty_batch()
+        key, due = self._take_due(until_ns)
+        if not len(key):
+            return empty_batch()
+        streams, group = np.unique(key // self._packets, return_inverse=True)
+        data, size = rtcp.encode_nacks(
+            (self._sender_ssrc + streams).astype(np.uint32),
+            (self._media_ssrc + streams).astype(np.uint32),
+            group,
+            (key % self._packets & 0xFFFF).astype(np.uint16),
+        )
+        leave = np.full(len(streams), NEVER, np.int64)
+        np.maximum.at(leave, group, due)
+        self.sent += len(streams)
+        return Batch(data, size, leave, np.zeros((len(streams), ADDRESS_BYTES), np.uint8))
+
+    def _take_due(self, until_ns: int) -> tuple[NDArray[np.int64], Times]:
+        """Keys (stream, sequence) to ask for now, ascending, and when each was due."""
+        self._keep((self._tries < MAX_RETRIES) & (until_ns - self._since <= MAX_AGE_NS))
+        rows = np.flatnonzero(self._due <= until_ns)
+        rows = rows[np.argsort(self._key[rows], kind="stable")]
+        key, due = self._key[rows], self._due[rows]
+        retry_ns = max(self.rtt_ns, MIN_RETRY_NS)
+        self._due[rows] = np.where(until_ns - due < retry_ns, due, until_ns) + retry_ns
+        self._tries[rows] += 1
+        return key, due
+
+    def next_ns(self) -> int:
+        """When `due` next has something, or FOREVER."""
+        return int(self._due.min()) if len(self._due) else FOREVER

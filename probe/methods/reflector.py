@@ -1,0 +1,139 @@
+"""The session reflector's side of RTP media: many sessions of many streams, a batch at a time.
+
+Each original is logged and sent back at once with the node's own sequence number and times; duplicates
+and repairs are logged only. As receiver of an upstream it asks for what is missing (RFC 4585), as sender
+of a downstream it answers such requests (RFC 4588). Unknown SSRC or token: silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.errors import ProtocolError
+from probe.methods.batch import FOREVER, Batch, join
+from probe.methods.reflected_session import ReflectedSession
+from probe.wire import media, rtcp, rtp
+from probe.wire.bind import COOKIE_BYTES, BindMessage, Step, parse_bind
+
+
+class Reflector:
+    """All media sessions of a node. `secret` keys the stateless cookies of bind."""
+
+    def __init__(self, secret: bytes) -> None:
+        self.strays = 0
+        self._secret = secret
+        self._sessions: dict[int, ReflectedSession] = {}
+        self._by_token: dict[bytes, ReflectedSession] = {}
+        self._owner = np.full(1024, -1, np.int64)  # SSRC slot -> session
+        self._out: list[Batch] = []
+
+    # sessions
+
+    def open(self, session: ReflectedSession) -> None:
+        """Serve `session` from now on."""
+        slots = session.slots
+        if slots.stop > len(self._owner):
+            grown = np.full(max(slots.stop, 2 * len(self._owner)), -1, np.int64)
+            grown[: len(self._owner)] = self._owner
+            self._owner = grown
+        self._owner[slots] = session.number
+        self._sessions[session.number] = session
+        self._by_token[session.token] = session
+
+    def close(self, number: int) -> None:
+        """Forget a session; its packets are strays from now on."""
+        session = self._sessions.pop(number, None)
+        if session is not None:
+            self._owner[session.slots] = -1
+            del self._by_token[session.token]
+
+    def session(self, number: int) -> ReflectedSession | None:
+        return self._sessions.get(number)
+
+    # carrier side
+
+    def next_time_ns(self) -> int:
+        if self._out:
+            return min(int(batch.time_ns[0]) for batch in self._out)
+        return min((session.next_time_ns() for session in self._sessions.values()), default=FOREVER)
+
+    def packets_to_send(self, now_ns: int, until_ns: int) -> Batch:
+        out, self._out = self._out, []
+        for session in self._sessions.values():
+            if session.next_time_ns() <= until_ns:
+                out.append(session.packets_to_send(now_ns, until_ns))
+        return join(out)
+
+    def receive(self, batch: Batch) -> None:
+        control = rtcp.is_rtcp(batch.data, batch.size)
+        if control.any():
+            self._take_control(batch.take(control))
+            batch = batch.take(~control)
+            if not len(batch.size):
+                return
+        header = rtp.read_headers(batch.data, batch.size)
+        owner = self._owners(header.ssrc)
+        owner[~header.valid] = -1
+        numbers = owner[:1] if len(owner) == 1 else np.unique(owner)
+        for number in numbers.tolist():
+            rows = np.flatnonzero(owner == number)
+            if number < 0:
+                self.strays += len(rows)
+                continue
+            chosen = batch if len(rows) == len(owner) else batch.take(rows)
+            self.strays += self._sessions[number].receive(chosen, header.ssrc[rows])
+
+    def _owners(self, ssrc: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """The session of each SSRC's slot, -1 for none."""
+        slot = ssrc & media.SLOT_MASK
+        owner = self._owner[np.minimum(slot, len(self._owner) - 1)]
+        owner[slot >= len(self._owner)] = -1
+        return owner
+
+    def _take_control(self, batch: Batch) -> None:
+        row, ssrc, lost = rtcp.parse_nacks(batch.data, batch.size)
+        if len(row):
+            owner = self._owners(ssrc)
+            for number in np.unique(owner[owner >= 0]):
+                mine = owner == number
+                reply = self._sessions[int(number)].retransmit(
+                    ssrc[mine], lost[mine], batch.time_ns[row[mine]], batch.address[row[mine]]
+                )
+                if len(reply.size):
+                    self._out.append(reply)
+        nacked = np.zeros(len(batch.size), np.bool_)
+        nacked[row] = True
+        for index in np.flatnonzero(~nacked):
+            self._take_bind(batch, int(index))
+
+    def _take_bind(self, batch: Batch, index: int) -> None:
+        """One message of a 5-tuple that wants to be bound; few a session, so a packet at a time."""
+        try:
+            message = parse_bind(batch.data[index, : batch.size[index]].tobytes())
+        except ProtocolError:
+            self.strays += 1
+            return
+        session = self._by_token.get(message.token)
+        if session is None:
+            self.strays += 1
+            return
+        address = batch.address[index]
+        cookie = self._cookie(address, message.token)
+        if message.step == Step.BIND:
+            answer = BindMessage(Step.CHALLENGE, message.ssrc, message.nonce, cookie=cookie)
+        elif message.step == Step.CONFIRM and hmac.compare_digest(message.cookie, cookie):
+            session.bind(address)
+            answer = BindMessage(Step.BOUND, message.ssrc, message.nonce)
+        else:
+            self.strays += 1
+            return
+        data = np.frombuffer(answer.encode(), np.uint8)[None, :]
+        size = np.array([data.shape[1]], np.int64)
+        self._out.append(Batch(data, size, batch.time_ns[[index]], address[None, :]))
+
+    def _cookie(self, address: NDArray[np.uint8], token: bytes) -> bytes:
+        return hmac.digest(self._secret, address.tobytes() + token, hashlib.sha256)[:COOKIE_BYTES]

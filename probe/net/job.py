@@ -1,0 +1,55 @@
+"""One session's packets, as handed to a worker process, and what it hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from probe.methods.schedule import StreamSpec
+from probe.net.address import Address
+
+HANDSHAKE_TIMEOUT_NS = 5_000_000_000
+
+PROGRESS = np.dtype(
+    [("phase", "i8"), ("sent", "i8"), ("received", "i8"), ("start_ns", "i8"), ("end_ns", "i8"), ("stop", "i8")]
+)
+"""Shared with the parent while the job runs; the parent writes only `stop`."""
+
+CONNECTING, SENDING, WAITING, DONE = 0, 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class MediaJob:
+    """`address` is where packets go: the node's, or that of a relay before it. `rows` of the shared
+    SAMPLE array; `fingerprint` (or `cafile`, or the system's trust) identifies the node in QUIC."""
+
+    transport: str
+    address: Address
+    session: int
+    token: bytes
+    ssrc_base: int
+    spec: StreamSpec
+    packets: int  # a stream, as granted
+    rows: int
+    seed: int
+    nack: bool
+    deadline_ns: int
+    server_name: str
+    fingerprint: str | None
+    cafile: str | None
+    plain: bool = False
+
+
+@dataclass(slots=True)
+class JobResult:
+    """How it went. `outcome` is "completed", "unreachable" (`error` says in which phase) or "aborted"."""
+
+    outcome: str = "completed"
+    error: dict[str, Any] | None = None
+    handshake_ms: float | None = None
+    bind_ms: float | None = None
+    first_packet_ms: float | None = None
+    counters: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)

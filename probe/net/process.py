@@ -1,0 +1,107 @@
+"""Our own helper processes: the packet loops, the relay, emulated nodes.
+
+Each is a fresh interpreter that runs one entry point with a `Pipe` to its parent. It ignores the
+terminal's Ctrl-C (the parent decides) and ends when the parent does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any
+
+from probe.errors import NotMeasured
+from probe.net.pipe import Pipe, PipeClosed
+
+
+class Child:
+    """The parent's handle. `await receive()` for what it reports; `stop()` ends it, by pid, in any case."""
+
+    def __init__(self, process: subprocess.Popen[bytes], pipe: Pipe, entry: str) -> None:
+        self._process, self._pipe, self._entry = process, pipe, entry
+
+    @classmethod
+    def start(cls, entry: str) -> Child:
+        """Start `package.module:function` in a new interpreter."""
+        mine, its = socket.socketpair()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "probe.net.process", entry, str(its.fileno())],
+            pass_fds=(its.fileno(),),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        its.close()
+        return cls(process, Pipe(mine), entry)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, message: Any, fds: tuple[int, ...] = ()) -> None:
+        """Raises NotMeasured when the process is gone."""
+        try:
+            self._pipe.send(message, fds)
+        except PipeClosed:
+            raise self._ended() from None
+
+    async def receive(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 (a plain bound)
+        """The next message; raises NotMeasured when the process ended, TimeoutError when it says nothing."""
+        loop = asyncio.get_running_loop()
+        if not self._pipe.holds_message:
+            readable = loop.create_future()
+
+            def on_readable() -> None:
+                if not readable.done():
+                    readable.set_result(None)
+
+            loop.add_reader(self._pipe.fileno(), on_readable)
+            try:
+                await asyncio.wait_for(readable, timeout)
+            finally:
+                loop.remove_reader(self._pipe.fileno())
+        try:
+            return self._pipe.receive()[0]
+        except PipeClosed:
+            raise self._ended() from None
+
+    def _ended(self) -> NotMeasured:
+        code = self._process.poll()
+        how = "ended" if code is None else f"ended with {signal_name(code)}"
+        return NotMeasured(f"our own process {self._process.pid} ({self._entry}) {how}")
+
+    async def stop(self) -> None:
+        """Ask it to end, and see to it."""
+        with contextlib.suppress(PipeClosed):
+            self._pipe.send("stop")
+        self._pipe.close()
+        try:
+            await asyncio.to_thread(self._process.wait, 2.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
+
+
+def signal_name(code: int) -> str:
+    """How a process ended, in words."""
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def main() -> None:
+    """Entry of every child: `python -m probe.net.process package.module:function FD`."""
+    from probe.net.clock import die_with_parent
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
+    module, _, function = sys.argv[1].partition(":")
+    pipe = Pipe(socket.socket(fileno=int(sys.argv[2])))
+    with contextlib.suppress(PipeClosed):
+        getattr(importlib.import_module(module), function)(pipe)
+
+
+if __name__ == "__main__":
+    main()

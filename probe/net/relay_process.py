@@ -1,0 +1,268 @@
+"""The relay's packet loop: arrivals meet the path, survivors leave at their release time.
+
+Release times are counted from the kernel's arrival stamps, so how late this process wakes up is no part of
+the delay; how late packets then leave is measured and reported.
+"""
+
+from __future__ import annotations
+
+import selectors
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.impairment.chain import Chain, Path
+from probe.impairment.link import DROPPED, LinkCounters
+from probe.impairment.profile import Impairment
+from probe.methods.batch import Batch, join
+from probe.net.address import Address
+from probe.net.clock import Waiter, be_punctual, monotonic_ns
+from probe.net.lateness import Lateness, LatenessSummary
+from probe.net.pipe import Pipe
+from probe.net.relay_flows import IDLE_NS, Flow, Flows, groups
+from probe.net.relay_pending import Pending, Pool
+from probe.net.udp import RECEIVE_SLOTS, UdpSocket, open_udp
+
+HOUSEKEEPING_NS = 1_000_000_000
+
+WAKE_LEAD_NS = 60_000
+"""Sleeping processes wake up tens of microseconds late; so long before a release the loop stays awake."""
+
+READS = 4
+"""Full reads of the listening socket before packets that are due get their turn again."""
+
+QUIET_NS = 250_000
+"""After arrivals the loop rests so long at most, if nothing can fall due: later ones then share its next round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the path does from now on; both lists begin at the client's side."""
+
+    up: tuple[Impairment, ...]
+    down: tuple[Impairment, ...]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelayConfig:
+    """Where to listen and what to relay to (numeric addresses); a flow ends after `idle_ns` of silence."""
+
+    target: Address
+    listen: Address
+    conditions: Conditions
+    idle_ns: int = IDLE_NS
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RelayCounters:
+    """What the relay did since it was last configured.
+
+    `up` and `down` are the path's decisions; of its `delivered` packets `sent_*` have left and
+    `pending_*` still wait. Everything below `lateness` is the relay's own doing, not the emulated network's, and 0 in
+    a good measurement: `socket_dropped` at its receive buffers, `overrun` for want of memory or sockets,
+    `unsent` that the kernel would not take. `refused` counts ICMP errors from the target, `expired` flows
+    that ended.
+    """
+
+    up: LinkCounters
+    down: LinkCounters
+    sent_up: int
+    sent_down: int
+    pending_up: int
+    pending_down: int
+    flows: int
+    expired: int
+    refused: int
+    carrier: str
+    lateness: LatenessSummary
+    socket_dropped: int
+    overrun: int
+    unsent: int
+
+
+def serve(pipe: Pipe) -> None:
+    """Entry point of the child: the first message is the `RelayConfig`, the answer our address or an error."""
+    be_punctual()
+    config, _ = pipe.receive()
+    try:
+        sock = open_udp(bind=config.listen, plain=config.plain)
+    except Exception as error:  # noqa: BLE001 (told to the parent, which raises it)
+        pipe.send(error)
+        return
+    relay = RelayLoop(config, sock, pipe)
+    pipe.send(sock.local())
+    relay.run()
+
+
+class _Direction:
+    """One way through the relay: its links, what waits, and what has left."""
+
+    def __init__(self, chain: Chain, pool: Pool) -> None:
+        self.chain = chain
+        self.pending = Pending(pool)
+        self.sent = 0
+
+    def admit(self, batch: Batch, flow: NDArray[np.int64]) -> int:
+        """Let datagrams meet the links; returns how many survivors found no room to wait."""
+        release = self.chain.push(batch.time_ns, batch.size)
+        kept = release != DROPPED
+        if kept.all():
+            return self.pending.add(batch.data, batch.size, release, flow)
+        if not kept.any():
+            return 0
+        return self.pending.add(batch.data[kept], batch.size[kept], release[kept], flow[kept])
+
+
+class RelayLoop:
+    """Forwards between the clients of one listening socket and one target."""
+
+    def __init__(self, config: RelayConfig, sock: UdpSocket, pipe: Pipe) -> None:
+        self._sock, self._pipe, self._idle_ns = sock, pipe, config.idle_ns
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(sock.fileno(), selectors.EVENT_READ, sock)
+        self._selector.register(pipe.fileno(), selectors.EVENT_READ, pipe)
+        # An epoll or kqueue object is itself readable when one of its sockets is.
+        self._any_readable, self._nothing = Waiter(self._selector.fileno()), Waiter()
+        self._flows = Flows(config.target, self._selector, idle_ns=config.idle_ns, plain=config.plain)
+        self._pool = Pool()
+        self._begin(config.conditions)
+
+    def _begin(self, conditions: Conditions) -> None:
+        """New conditions, counted from zero."""
+        path = Path.of(conditions.up, conditions.down, conditions.seed)
+        self._up, self._down = _Direction(path.up, self._pool), _Direction(path.down, self._pool)
+        self._lateness = Lateness()
+        self._overrun = self._unsent = 0
+        self._before = self._socket_counts()
+
+    def run(self) -> None:
+        """Relay until told to stop."""
+        housekeeping_ns = 0
+        while True:
+            readable = [key.data for key, _ in self._selector.select(0)]
+            if self._pipe in readable and not self._obey():
+                return
+            received = self._receive(readable)
+            now_ns = monotonic_ns()
+            self._release(now_ns)
+            if now_ns >= housekeeping_ns:
+                self._flows.expire(now_ns)
+                housekeeping_ns = now_ns + min(HOUSEKEEPING_NS, self._idle_ns)
+            release_ns = min(self._up.pending.next_ns, self._down.pending.next_ns)
+            wake_ns = min(release_ns - WAKE_LEAD_NS, housekeeping_ns)
+            if received:
+                self._nothing.wait(min(wake_ns, now_ns + self._quiet_ns(now_ns)))
+            else:
+                self._any_readable.wait(wake_ns)
+
+    def _quiet_ns(self, now_ns: int) -> int:
+        """How long arrivals may lie unread: well within the time before any of them could leave."""
+        soonest = min(direction.chain.earliest_release(now_ns) for direction in (self._up, self._down))
+        return min(QUIET_NS, (soonest - now_ns) // 2)
+
+    def _receive(self, readable: list[Any]) -> bool:
+        """Read what has arrived, and let it meet the links; returns whether anything had."""
+        now_ns = monotonic_ns()
+        received = False
+        if self._sock in readable:
+            for _ in range(READS):
+                batch = self._sock.receive()
+                if len(batch.size):
+                    received = True
+                    self._admit_up(batch, now_ns)
+                if len(batch.size) < RECEIVE_SLOTS:
+                    break
+        arrived = [(flow, flow.upstream.receive()) for flow in readable if isinstance(flow, Flow)]
+        arrived = [(flow, batch) for flow, batch in arrived if len(batch.size)]
+        if arrived:
+            received = True
+            self._admit_down(arrived, now_ns)
+        return received
+
+    def _admit_up(self, batch: Batch, now_ns: int) -> None:
+        flow = self._flows.numbers_of(batch.address, now_ns)
+        if (flow < 0).any():
+            self._overrun += int((flow < 0).sum())
+            batch, flow = batch.take(flow >= 0), flow[flow >= 0]
+        self._overrun += self._up.admit(batch, flow)
+
+    def _admit_down(self, arrived: list[tuple[Flow, Batch]], now_ns: int) -> None:
+        for flow, _ in arrived:
+            flow.last_ns = now_ns
+        batch = join([batch for _, batch in arrived])
+        flow_numbers = np.repeat(
+            [flow.number for flow, _ in arrived], [len(part.size) for _, part in arrived]
+        )
+        if len(arrived) > 1:  # the links are shared: packets meet them in order of arrival, whosever they are
+            order = np.argsort(batch.time_ns, kind="stable")
+            batch, flow_numbers = batch.take(order), flow_numbers[order]
+        self._overrun += self._down.admit(batch, flow_numbers)
+
+    def _release(self, now_ns: int) -> None:
+        """Send what is due."""
+        if self._up.pending.next_ns <= now_ns:
+            batch, flow = self._up.pending.take(now_ns)
+            for number, rows in groups(flow):
+                client = self._flows.get(number)
+                self._send(self._up, client.upstream if client else None, batch.take(rows))
+        if self._down.pending.next_ns <= now_ns:
+            batch, flow = self._down.pending.take(now_ns)
+            known = np.ones(len(flow), np.bool_)
+            for number, rows in groups(flow):
+                if client := self._flows.get(number):
+                    batch.address[rows] = client.address
+                else:
+                    known[rows] = False
+            self._unsent += int(np.count_nonzero(~known))
+            self._send(self._down, self._sock, batch.take(known))
+
+    def _send(self, direction: _Direction, sock: UdpSocket | None, batch: Batch) -> None:
+        taken = sock.send(batch) if sock else 0
+        direction.sent += taken
+        self._unsent += len(batch.size) - taken
+        self._lateness.add(monotonic_ns() - batch.time_ns)
+
+    def _obey(self) -> bool:
+        """Carry out the parent's orders; False when the last one was to stop."""
+        while True:
+            order, _ = self._pipe.receive()
+            if order == "stop":
+                return False
+            if isinstance(order, Conditions):
+                # What still waits under the old conditions belongs to nobody any more.
+                self._up.pending.discard()
+                self._down.pending.discard()
+                self._begin(order)
+                self._pipe.send("configured")
+            elif order == "counters":
+                self._pipe.send(self._counters())
+            if not self._pipe.holds_message:
+                return True
+
+    def _socket_counts(self) -> tuple[int, int, int]:
+        return self._sock.dropped() + self._flows.dropped, self._flows.refused, self._flows.expired
+
+    def _counters(self) -> RelayCounters:
+        dropped, refused, expired = (
+            now - before for now, before in zip(self._socket_counts(), self._before, strict=True)
+        )
+        return RelayCounters(
+            up=self._up.chain.counters,
+            down=self._down.chain.counters,
+            sent_up=self._up.sent,
+            sent_down=self._down.sent,
+            pending_up=self._up.pending.count,
+            pending_down=self._down.pending.count,
+            flows=len(self._flows),
+            expired=expired,
+            refused=refused,
+            carrier=self._sock.carrier,
+            lateness=self._lateness.summary(),
+            socket_dropped=dropped,
+            overrun=self._overrun,
+            unsent=self._unsent,
+        )

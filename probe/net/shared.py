@@ -1,0 +1,41 @@
+"""numpy arrays that two processes see: an unlinked file, passed on by its descriptor."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+_DIRECTORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112
+
+
+class SharedArray:
+    """`array` lives until the last process that has `fd` or the mapping ends; nothing is left behind."""
+
+    def __init__(self, fd: int, dtype: DTypeLike, count: int) -> None:
+        self.fd = fd
+        size = max(np.dtype(dtype).itemsize * count, 1)
+        self._memory = mmap.mmap(fd, size)
+        self.array: NDArray[Any] = np.frombuffer(self._memory, dtype, count)
+
+    @classmethod
+    def create(cls, dtype: DTypeLike, count: int) -> SharedArray:
+        """A new one, all zero; raises OSError when memory or disk is full."""
+        with tempfile.TemporaryFile(dir=_DIRECTORY) as file:
+            fd = os.dup(file.fileno())
+        size = max(np.dtype(dtype).itemsize * count, 1)
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(fd, 0, size)
+        else:
+            os.ftruncate(fd, size)
+        return cls(fd, dtype, count)
+
+    def close_fd(self) -> None:
+        """Give up the descriptor (the mapping stays)."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1

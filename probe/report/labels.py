@@ -1,0 +1,82 @@
+"""What a row of a table is about: node, scenario, network, window, transport, in the run's own order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from probe.analysis.results import SessionSummary
+from probe.records import SessionRecord
+from probe.report.grid import Column
+
+CELL = ("scenario", "network", "window", "transport")
+COLUMNS = tuple(
+    Column(head, left=True, label=2 if head in ("window", "transport") else 1)
+    for head in ("vendor/node", *CELL)
+)
+"""The leading columns of a table with a row a session."""
+
+AT_COLUMN = Column("at", left=True)
+"""Local time of the start, where a cell was measured more than once."""
+
+CONTROL = "control"
+
+
+def node_of(session: SessionSummary, *, mixed: bool = False) -> str:
+    """`alpha/jkt-1`. `mixed`: some nodes of the run are emulated and some are not, so say which."""
+    record = session.record
+    marks = [CONTROL] if record.role == CONTROL and record.vendor != CONTROL else []
+    marks += ["emulated"] if mixed and record.emulated else []
+    name = f"{record.vendor}/{record.node}"
+    return f"{name} ({', '.join(marks)})" if marks else name
+
+
+def of_session(session: SessionSummary, *, mixed: bool = False) -> tuple[str, ...]:
+    """The cells of `COLUMNS`."""
+    return (node_of(session, mixed=mixed), *(str(getattr(session.record, name)) for name in CELL))
+
+
+def started(record: SessionRecord) -> str:
+    """`19:30:05` on the node's own clock on the wall."""
+    return record.local_time[11:19]
+
+
+def one_line(record: SessionRecord) -> str:
+    """`alpha/jkt-1 voice clean peak udp`."""
+    return " ".join([f"{record.vendor}/{record.node}", *(str(getattr(record, name)) for name in CELL)])
+
+
+def of_scope(scope: Mapping[str, Any]) -> str:
+    """The cell of a threshold in the same words; what is not in the scope is pooled, and not told."""
+    who = "/".join(str(scope[name]) for name in ("vendor", "node") if scope.get(name))
+    others = [name for name in scope if name not in ("vendor", "node", *CELL)]
+    named = [str(scope[name]) for name in (*CELL, *others) if scope.get(name)]
+    return " ".join([who, *named] if who else named) or "the whole run"
+
+
+def in_order(sessions: Sequence[SessionSummary]) -> list[SessionSummary]:
+    """By node, then by cell, each in order of first appearance; controls after vendors."""
+    names = ("vendor", "node", *CELL)
+    rank: dict[str, dict[Any, int]] = {name: {} for name in names}
+    for session in sessions:
+        for name in names:
+            rank[name].setdefault(getattr(session.record, name), len(rank[name]))
+
+    def place(session: SessionSummary) -> tuple[Any, ...]:
+        record = session.record
+        where = [rank[name][getattr(record, name)] for name in names]
+        return (record.role == CONTROL, *where, record.started_at, record.index)
+
+    return sorted(sessions, key=place)
+
+
+def repeated(sessions: Iterable[SessionSummary]) -> bool:
+    """Whether some cell was measured more than once."""
+    cells = Counter(of_session(session) for session in sessions)
+    return any(number > 1 for number in cells.values())
+
+
+def mixed(sessions: Iterable[SessionSummary]) -> bool:
+    """Whether some nodes are emulated and some are real."""
+    return len({session.record.emulated for session in sessions}) > 1

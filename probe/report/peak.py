@@ -1,0 +1,61 @@
+"""Evening peak against off-peak: a row a metric of each node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from probe.analysis.results import PeakRow
+from probe.report.facts import peak_facts
+from probe.report.grid import Column, Grid
+from probe.report.numbers import quantity
+from probe.report.sentences import sentence
+from probe.report.words import peak_word
+
+TITLE = "Evening peak against off-peak"
+COLUMNS = (
+    Column("vendor/node", left=True, label=1),
+    Column("scenario", left=True, label=1),
+    Column("network", left=True, label=1),
+    Column("transport", left=True, label=1),
+    Column("metric", left=True),
+    Column("peak"),
+    Column("off-peak"),
+    Column("change"),
+    Column("ratio", drop=2),
+    Column("days"),
+    Column("n\npeak/off", drop=1),
+    Column("verdict", left=True),
+    Column("why", left=True, flex=True),
+)
+
+
+def peak(rows: Sequence[PeakRow]) -> Grid:
+    """`change` is the median over days of peak minus off-peak."""
+    grid = Grid(COLUMNS, headed=True)
+    for row in rows:
+        unit, infinite = row.unit, row.infinite
+        interval = _interval(row)
+        grid.add(
+            f"{row.vendor}/{row.node}",
+            row.scenario,
+            row.network,
+            row.transport,
+            row.metric,
+            quantity(row.peak, unit, infinite="peak" in infinite),
+            quantity(row.offpeak, unit, infinite="offpeak" in infinite),
+            quantity(row.shift, unit, infinite="shift" in infinite, signed=True) + interval,
+            quantity(row.ratio, "x", infinite="ratio" in infinite),
+            str(row.days),
+            f"{row.n_peak}/{row.n_offpeak}",
+            peak_word(row.verdict).text(),
+            Text(sentence(peak_facts(row))),
+        )
+    return grid
+
+
+def _interval(row: PeakRow) -> str:
+    if row.low is None or row.high is None:
+        return ""
+    return f" [{quantity(row.low, '').rstrip('x')}, {quantity(row.high, '').rstrip('x')}]"

@@ -1,0 +1,55 @@
+"""Why the evening peak is worse than off-peak, or is not, or nobody can say (`analysis.peak`)."""
+
+from __future__ import annotations
+
+from probe.records import Json
+from probe.report.numbers import plural, quantity
+
+WINDOWS = {"peak": "the evening peak", "offpeak": "the off-peak window"}
+
+
+def in_window(reason: Json) -> str:
+    """` in the evening peak`, where the reason is about one window."""
+    window = reason.get("window")
+    return f" in {WINDOWS.get(window, f'window {window}')}" if window else ""
+
+
+def _worse(reason: Json) -> str:
+    return f"worse by more than {quantity(reason['margin'], reason['unit'])}, the smallest change that counts"
+
+
+def _not_worse(reason: Json) -> str:
+    margin = quantity(reason["margin"], reason["unit"])
+    return f"not worse by more than {margin}, the smallest change that counts"
+
+
+def _too_few_days(reason: Json) -> str:
+    days, needed = reason["days"], reason["min_days"]
+    return f"{plural(days, 'day')} with both windows so far, a verdict needs {needed} (evidence.min_days)"
+
+
+def _outside(_: Json) -> str:
+    return "measured outside both the evening peak and the off-peak window"
+
+
+def _window_missing(reason: Json) -> str:
+    return f"nothing is measured{in_window(reason)} yet, and there is nothing to compare with"
+
+
+def _both_infinite(_: Json) -> str:
+    return "infinite in both windows, so their difference says nothing"
+
+
+def _offpeak_zero(_: Json) -> str:
+    return "off-peak is zero, so there is no ratio to it; peak_shift compares by difference"
+
+
+SPEAKERS = {
+    "beyond_margin": _worse,
+    "within_margin": _not_worse,
+    "too_few_days": _too_few_days,
+    "outside_windows": _outside,
+    "window_missing": _window_missing,
+    "both_infinite": _both_infinite,
+    "offpeak_zero": _offpeak_zero,
+}

@@ -1,0 +1,69 @@
+"""What the measurement itself is worth, told before any verdict is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from probe.analysis.results import GRADE_GOOD, Assessment, SessionSummary
+from probe.records import Json
+from probe.report import labels
+from probe.report.numbers import milliseconds, plural
+from probe.report.outcome_reasons import outcome_sentence, restriction_sentence
+from probe.report.sentences import sentence
+from probe.report.words import grade_word
+
+TITLE = "Measurement quality"
+_STAMPS = {"sent": "sent", "node_received": "node in", "node_sent": "node out", "received": "back"}
+
+
+def quality(assessment: Assessment) -> list[Text]:
+    """The grade of the run with its reasons, then a line for each session that has something to tell."""
+    word = grade_word(str(assessment.quality["grade"]))
+    head = Text.assemble((f"{TITLE}: ", "bold"), (f"{word.mark} {word.word}", word.style))
+    reasons = [sentence(reason).rstrip(".") for reason in assessment.quality["reasons"]]
+    if reasons:
+        head.append(f" ({'; '.join(reasons)})")
+    elif assessment.sessions:
+        head.append(f" in {_all(len(assessment.sessions))}")
+    head.append(". ")
+    lines = [head.append_text(_how(assessment.sessions))]
+    for session in labels.in_order(assessment.sessions):
+        told = session_sentences(session)
+        if told:
+            lines.append(Text.assemble("  ", (labels.one_line(session.record), "bold"), ": ", " ".join(told)))
+    return lines
+
+
+def session_sentences(session: SessionSummary) -> list[str]:
+    """How it ended, what is wrong with its measurement, and what the node restricted."""
+    record = session.record
+    ended = outcome_sentence(record)
+    told = [] if ended is None else [ended]
+    if session.grade != GRADE_GOOD:
+        told += [sentence(reason) for reason in session.quality.get("reasons", ())]
+    return told + [restriction_sentence(item) for item in record.restricted]
+
+
+def _how(sessions: Sequence[SessionSummary]) -> Text:
+    """Where the times come from, and how punctual sending was."""
+    stamps = [session.quality.get("stamps") or {} for session in sessions]
+    found = {words: source for name, words in _STAMPS.items() if (source := _source(stamps, name))}
+    text = "No packet was stamped."
+    if found:
+        text = f"Time stamps ({', '.join(found)}): {', '.join(found.values())}."
+    late = [(session.quality.get("lateness_ms") or {}).get("p99") for session in sessions]
+    if known := [value for value in late if value is not None]:
+        text += f" Sent at most {milliseconds(max(known))} ms late (99th percentile, worst session)."
+    return Text(text, style="dim")
+
+
+def _source(stamps: Sequence[Json], name: str) -> str | None:
+    """`kernel`, `user` or `mixed` over all sessions; None where nothing was stamped."""
+    found = {stamp.get(name) for stamp in stamps} - {None}
+    return "mixed" if len(found) > 1 else next(iter(found), None)
+
+
+def _all(number: int) -> str:
+    return "the only session" if number == 1 else f"all {plural(number, 'session')}"

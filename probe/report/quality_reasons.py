@@ -1,0 +1,47 @@
+"""Why a measurement is degraded or invalid, judged on itself (`analysis.quality`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from probe.records import Json
+from probe.report.numbers import limit, plural, quantity
+
+# With a number for one session, without for a whole run.
+_PHRASES = {
+    "host_late": ("this host was too late to send {value} of the packets", "this host sent too late"),
+    "lateness_p99": ("one packet in 100 left {value} late or more", "packets left late"),
+    "policed": ("the node policed {value} of the packets", "the node policed packets"),
+    "socket_dropped": (
+        "{value} of the packets were dropped in a socket at one of the ends",
+        "packets were dropped in a socket at one of the ends",
+    ),
+    "stall": ("the packet loop stood still for {value}", "the packet loop stood still"),
+    "steal": ("{value} of this host's processor time was taken away", "processor time was taken away"),
+    "clock_step": ("this host's clock jumped by {value}", "this host's clock jumped"),
+    "log_missing": (
+        "the node's log is missing, so the direction of {value} of the packets is unknown",
+        "the node's log is missing, so the direction of some losses is unknown",
+    ),
+    "nothing_sent": ("no packet could be sent", "no packet could be sent"),
+}
+
+
+def _speaker(code: str) -> Callable[[Json], str]:
+    with_number, without = _PHRASES[code]
+
+    def speak(reason: Json) -> str:
+        text = without
+        if "value" in reason:
+            ratio = reason["unit"] == "ratio"
+            factor, unit = (100, "%") if ratio else (1, reason["unit"])
+            text = with_number.format(value=quantity(factor * reason["value"], unit))
+            if reason["limit"]:
+                text += f" (limit {limit(factor * reason['limit'], unit)})"
+        sessions = reason.get("sessions")
+        return f"{text} in {plural(sessions, 'session')}" if sessions else text
+
+    return speak
+
+
+SPEAKERS = {code: _speaker(code) for code in _PHRASES}

@@ -1,0 +1,54 @@
+"""The report for people: header, tables, quality, verdict; the last line is the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from probe.analysis.results import Assessment
+from probe.records import Json
+from probe.report import accounting, latency, loss, peak, quality, verdict
+from probe.report.grid import Grid
+from probe.report.header import header, heading
+
+
+def print_report(console: Console, assessment: Assessment, manifest: Json, *, quiet: bool = False) -> None:
+    """Print everything; `quiet`: the last line alone."""
+    if not quiet:
+        for part in report(assessment, manifest):
+            console.print(part, soft_wrap=False, highlight=False)
+    console.print(verdict.overall(assessment), highlight=False)
+
+
+def report(assessment: Assessment, manifest: Json) -> Iterator[RenderableType]:
+    """All parts but the last line, in order, with blank lines between them."""
+    yield from header(assessment, manifest)
+    sessions = assessment.sessions
+    if sessions:
+        yield from _table(latency.TITLE, latency.latency(sessions), assessment)
+        yield from _table(loss.TITLE, loss.loss(sessions), assessment)
+    if assessment.peak:
+        yield from _table(peak.TITLE, peak.peak(assessment.peak), assessment)
+    if sessions:
+        yield from _table(accounting.TITLE, accounting.accounting(sessions), assessment)
+        yield Text("")
+        yield from quality.quality(assessment)
+    if assessment.thresholds:
+        yield from _table(verdict.TITLE, verdict.verdict(assessment.thresholds), assessment)
+    else:
+        yield from _lines(verdict.TITLE, [Text("No threshold was judged.")], assessment)
+    yield Text("")
+
+
+def _table(title: str, grid: Grid, assessment: Assessment) -> Iterator[RenderableType]:
+    yield from _lines(title, [grid], assessment)
+
+
+def _lines(
+    title: str, parts: Sequence[RenderableType], assessment: Assessment
+) -> Iterator[RenderableType]:
+    yield Text("")
+    yield heading(title, assessment)
+    yield from parts

@@ -1,0 +1,71 @@
+"""A real node process on loopback, for `endpoint: emulated`: what a partner would run, started by us."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import sys
+import tempfile
+from types import TracebackType
+from typing import Self
+
+from probe.errors import NotMeasured
+from probe.net.address import Address
+
+READY_TIMEOUT_S = 30
+
+
+class EmulatedNode:
+    """`async with EmulatedNode() as node`: `address`, `fingerprint` and `key` of a fresh `probe node`."""
+
+    def __init__(self) -> None:
+        self.key = secrets.token_hex(16).encode()
+        self.address: Address = ("127.0.0.1", 0)
+        self.fingerprint = ""
+        self._process: asyncio.subprocess.Process | None = None
+        self._state = tempfile.TemporaryDirectory(prefix="rtcprobe-node-")
+
+    async def __aenter__(self) -> Self:
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "probe", "node", "--json", "--listen", "127.0.0.1:0"),
+            *("--state", self._state.name),
+            env=os.environ | {"PROBE_NODE_KEY": self.key.decode()},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self._process.stdout
+        try:
+            line = await asyncio.wait_for(self._process.stdout.readline(), READY_TIMEOUT_S)
+            ready = json.loads(line)
+            self.address = (ready["host"], ready["port"])
+            self.fingerprint = ready["fingerprint"]
+        except (TimeoutError, ValueError, KeyError):
+            said = await self._end()
+            raise NotMeasured(f"the emulated node did not start: {said or 'it said nothing'}") from None
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end()
+
+    async def _end(self) -> str:
+        """End the process; returns the last line it wrote to stderr."""
+        process = self._process
+        said = b""
+        if process is not None:
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+            try:
+                said = (await asyncio.wait_for(process.communicate(), 3))[1]
+            except TimeoutError:
+                process.kill()
+                said = (await process.communicate())[1]
+        self._state.cleanup()
+        lines = said.decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""

@@ -1,0 +1,188 @@
+"""Run a plan: every node's lane side by side, then judge what was stored."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import platform
+import random
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from probe import __version__
+from probe.analysis.assess import assess
+from probe.analysis.results import Assessment
+from probe.errors import ConfigError
+from probe.metrics import T_MAX_NS
+from probe.net.clock import wall_offset
+from probe.plan.diagnostics import did_you_mean
+from probe.plan.expand import NodeSchedule, expand
+from probe.plan.loaded import LoadedPlan
+from probe.plan.model import OTHER, Vantage
+from probe.plan.windows import window_at
+from probe.records import Json
+from probe.session.context import RunContext
+from probe.session.lane import Lane
+from probe.session.progress import Listener, RunStarted
+from probe.store.reader import StoredRun, find_sessions, load_run
+from probe.store.runid import new_run_id
+from probe.store.writer import RunWriter
+
+SCHEMA_VERSION = 1
+OVERHEAD_S = 0.8
+"""Of a session beyond its stream and tail: handshakes, bind, log."""
+HISTORY_SESSIONS = 200
+"""Stored sessions of the other window that a node is compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a command line adds to a plan."""
+
+    results: Path
+    vantage: str | None = None
+    seed: int | None = None
+    only: str | None = None
+
+
+async def run_plan(
+    loaded: LoadedPlan,
+    options: RunOptions,
+    listener: Listener,
+    stopping: asyncio.Event,
+    describe: Callable[[Assessment], Json],
+) -> Assessment:
+    """Measure `loaded` into `options.results` and judge it. Set `stopping` to end early: what was measured
+    is kept and the verdict is `interrupted`. `describe` makes the document that summary.json keeps.
+
+    Raises ConfigError before a packet is sent, StoreError when results cannot be written.
+    """
+    plan = loaded.plan
+    now = datetime.now(UTC)
+    lanes = expand(plan, lambda zone: window_at(plan.windows, zone, now), options.only)
+    seed = options.seed if options.seed is not None else secrets.randbits(32)
+    manifest = _manifest(loaded, lanes, now, seed, vantage_named(loaded, options.vantage))
+    with RunWriter(options.results, manifest) as writer:
+        context = RunContext(
+            manifest["run_id"],
+            plan.country,
+            seed,
+            writer,
+            loaded.networks,
+            vantage_named(loaded, options.vantage),
+            listener,
+            stopping,
+        )
+        listener(
+            RunStarted(
+                manifest["run_id"],
+                plan.title.get("en", plan.country),
+                manifest["sessions_planned"],
+                max((_expected_s(lane) for lane in lanes), default=0.0),
+                manifest["emulated"],
+            )
+        )
+        await _all_lanes([Lane(lane, context) for lane in lanes], stopping)
+        assessment = await asyncio.to_thread(judge_run, options.results, manifest["run_id"])
+        document = describe(assessment)
+        writer.write_document("summary.json", document)
+        verdict = ("schema_version", "run_id", "verdict", "exit_code", "thresholds", "peak", "quality")
+        writer.write_document("verdict.json", {name: document[name] for name in verdict})
+    return assessment
+
+
+async def _all_lanes(lanes: list[Lane], stopping: asyncio.Event) -> None:
+    """Run them side by side; when one raises, the others finish the session they are in."""
+    tasks = [asyncio.create_task(lane.run()) for lane in lanes]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    failed = [task.exception() for task in done if task.exception()]
+    if failed:
+        stopping.set()
+        with contextlib.suppress(Exception):
+            await asyncio.gather(*pending, return_exceptions=True)
+        assert failed[0]
+        raise failed[0]
+
+
+def judge_run(results: Path, run: str) -> Assessment:
+    """Analyse and judge a stored run from its files, against earlier runs of the same nodes."""
+    return judge_stored(load_run(results, run), results)
+
+
+def judge_stored(stored: StoredRun, results: Path) -> Assessment:
+    """As `judge_run`, of a run already read."""
+    return assess(stored.manifest, stored.sessions, _history(stored, results))
+
+
+def _history(stored: StoredRun, results: Path) -> Iterator[Any]:
+    """Sessions of real nodes in the windows this run did not cover (emulated nodes cover all)."""
+    covered: dict[tuple[str, str], set[str]] = {}
+    for session in stored.sessions:
+        record = session.record
+        if not record.emulated:
+            covered.setdefault((record.vendor, record.node), set()).add(record.window)
+    before = str(stored.manifest.get("started_at") or datetime.now(UTC).isoformat())
+    country = str(stored.manifest.get("country"))
+    for (vendor, node), windows in covered.items():
+        yield from find_sessions(
+            results,
+            country=country,
+            vendor=vendor,
+            node=node,
+            before=before,
+            limit=HISTORY_SESSIONS,
+            where=lambda record, windows=windows: record.window not in {*windows, OTHER},  # type: ignore[misc]
+        )
+
+
+def vantage_named(loaded: LoadedPlan, name: str | None) -> Vantage | None:
+    """The plan's vantage of this name; ConfigError when it has none such."""
+    if name is None:
+        return None
+    for vantage in loaded.plan.vantages:
+        if vantage.name == name:
+            return vantage
+    names = [vantage.name for vantage in loaded.plan.vantages]
+    raise ConfigError(f"the plan has no vantage '{name}'{did_you_mean(name, names)}")
+
+
+def _expected_s(lane: NodeSchedule) -> float:
+    return sum(spec.scenario.duration / 1e9 + T_MAX_NS / 1e9 + OVERHEAD_S for spec in lane.sessions)
+
+
+def _manifest(
+    loaded: LoadedPlan, lanes: tuple[NodeSchedule, ...], now: datetime, seed: int, vantage: Vantage | None
+) -> Json:
+    """What is needed to judge the run again, without the plan's files, its secrets or this machine."""
+    import aioquic
+    import duckdb
+    import numpy as np
+
+    resolved = loaded.resolved()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run_id": new_run_id(now, random.SystemRandom()),
+        "started_at": now.isoformat(timespec="milliseconds"),
+        "country": loaded.plan.country,
+        "title": dict(loaded.plan.title),
+        "emulated": any(lane.node.endpoint.emulated for lane in lanes),
+        "vantage": vantage.name if vantage else None,
+        "seed": seed,
+        "sessions_planned": sum(len(lane.sessions) for lane in lanes),
+        "thresholds": resolved["thresholds"],
+        "evidence": loaded.evidence.to_json(),
+        "plan": resolved,
+        "clocks": {"wall_offset_ns": wall_offset().offset_ns},
+        "versions": {
+            "probe": __version__,
+            "python": platform.python_version(),
+            "kernel": f"{platform.system()} {platform.release()}",
+            "aioquic": aioquic.__version__,
+            "numpy": np.__version__,
+            "duckdb": duckdb.__version__,
+        },
+    }

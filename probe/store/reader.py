@@ -1,0 +1,186 @@
+"""Reading runs back. What is damaged is told, one sentence a file, and the rest is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from probe.errors import ConfigError
+from probe.records import INTERRUPTED, Json, SessionRecord
+from probe.store import layout
+from probe.store.documents import Unreadable, read_json
+from probe.store.lookup import find_run, run_ids
+from probe.store.parquet import Connection, connect
+from probe.store.runid import start_of
+from probe.store.sessions import SessionFiles, StoredSession, files_of_run, load_session
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run as its files tell it; `problems` are sentences about files that could not be used."""
+
+    manifest: Json
+    sessions: list[StoredSession]
+    problems: list[str]
+    run_id: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run in a list. `verdict` is None when none was written (a killed run, or one still going).
+
+    `complete`: every session, of those planned if the manifest says how many, ended by itself.
+    """
+
+    run_id: str
+    started_at: str
+    country: str | None
+    title: Any
+    verdict: str | None
+    emulated: bool
+    sessions: int
+    complete: bool
+    problems: tuple[str, ...] = ()
+
+
+def load_run(root: Path, name: str | Path) -> StoredRun:
+    """Everything measured in the run `name` (id, unique beginning of one, or path), sessions by index.
+
+    Needs the packet files; session documents that are missing are put together from them, and
+    summary.json and verdict.json are not looked at. Raises ConfigError when there is no such run, or
+    nothing of it is readable.
+    """
+    root, run_id = find_run(root, name)
+    folder = layout.run_folder(root, run_id)
+    found, problems = files_of_run(folder, run_id, layout.segment_files(root, run_id=run_id))
+    sessions = []
+    with connect() as connection:
+        for files in found:
+            session, wrong = load_session(connection, files)
+            problems += wrong
+            if session is not None:
+                sessions.append(session)
+    manifest, lost = _manifest(folder, run_id, sessions)
+    return StoredRun(manifest, sessions, lost + problems, run_id, folder)
+
+
+def list_runs(root: Path) -> list[RunInfo]:
+    """All runs under `root`, oldest first; no packet is read."""
+    stored = layout.segment_files(root)
+    segments = {run: list(group) for run, group in groupby(stored, key=lambda file: file.run_id)}
+    infos = []
+    for run_id in sorted({*run_ids(root), *segments}):
+        folder = layout.run_folder(root, run_id)
+        found, problems = files_of_run(folder, run_id, segments.get(run_id, []))
+        infos.append(_info(folder, run_id, found, problems))
+    return infos
+
+
+def find_sessions(
+    root: Path,
+    *,
+    country: str,
+    vendor: str,
+    node: str,
+    before: str,
+    limit: int,
+    where: Callable[[SessionRecord], bool] | None = None,
+) -> list[StoredSession]:
+    """The newest `limit` sessions of a node that started before `before` (ISO 8601 with a zone).
+
+    Newest first. `where` narrows the choice (a window, a scenario): what it refuses is not counted
+    against the limit and its packets are not read. Sessions that never reached the node are included.
+    """
+    end = datetime.fromisoformat(before)
+    if end.tzinfo is None:
+        raise ValueError(f"{before!r} has no zone")
+    stored = layout.segment_files(root, country=country, vendor=vendor)
+    segments = {run: list(group) for run, group in groupby(stored, key=lambda file: file.run_id)}
+
+    def wanted(record: SessionRecord) -> bool:
+        here = (record.country, record.vendor, record.node) == (country, vendor, node)
+        start = _start(record)
+        return here and start is not None and start < end and (where is None or where(record))
+
+    sessions: list[StoredSession] = []
+    with connect() as connection:
+        for run_id in sorted({*run_ids(root), *segments}, reverse=True):
+            folder = layout.run_folder(root, run_id)
+            found, _ = files_of_run(folder, run_id, segments.get(run_id, []))
+            sessions += _wanted_sessions(connection, found, wanted, limit - len(sessions))
+            if len(sessions) >= limit:
+                break
+    return sessions
+
+
+def _wanted_sessions(
+    connection: Connection, found: list[SessionFiles], wanted: Callable[[SessionRecord], bool], limit: int
+) -> Iterator[StoredSession]:
+    """At most `limit` sessions of one run, newest first; sessions without a document come first."""
+    candidates = [files for files in found if files.record is None or wanted(files.record)]
+    candidates.sort(key=lambda files: files.record.started_at if files.record else "~", reverse=True)
+    for files in candidates:
+        if limit <= 0:
+            return
+        session, _ = load_session(connection, files)
+        if session is not None and wanted(session.record):
+            limit -= 1
+            yield session
+
+
+def _info(folder: Path, run_id: str, found: list[SessionFiles], problems: list[str]) -> RunInfo:
+    records = [files.record for files in found if files.record is not None]
+    manifest: Json = {}
+    verdict = None
+    try:
+        manifest = read_json(folder / layout.MANIFEST)
+        if (folder / layout.VERDICT).exists():
+            verdict = read_json(folder / layout.VERDICT).get("verdict")
+    except Unreadable as error:
+        problems = [str(error), *problems]
+    start = start_of(run_id)
+    planned = manifest.get("sessions_planned")
+    ended = len(records) == len(found) and all(record.outcome != INTERRUPTED for record in records)
+    enough = len(records) >= planned if isinstance(planned, int) else bool(records)
+    return RunInfo(
+        run_id=run_id,
+        started_at=str(manifest.get("started_at") or (start.isoformat() if start else "")),
+        country=manifest.get("country") or next((record.country for record in records), None),
+        title=manifest.get("title"),
+        verdict=verdict,
+        emulated=bool(manifest.get("emulated")) or any(record.emulated for record in records),
+        sessions=len(found),
+        complete=ended and enough,
+        problems=tuple(problems),
+    )
+
+
+def _manifest(folder: Path, run_id: str, sessions: list[StoredSession]) -> tuple[Json, list[str]]:
+    """The manifest, or what the sessions tell of it. Raises ConfigError when neither says anything."""
+    try:
+        return read_json(folder / layout.MANIFEST), []
+    except Unreadable as error:
+        if not sessions:
+            raise ConfigError(f"run {run_id} cannot be read: {error}") from error
+        records = [session.record for session in sessions]
+        manifest = {
+            "run_id": run_id,
+            "country": records[0].country,
+            "started_at": min(record.started_at for record in records),
+            "emulated": any(record.emulated for record in records),
+        }
+        return manifest, [str(error)]
+
+
+def _start(record: SessionRecord) -> datetime | None:
+    """When the session started; None for a text that is no date, or has no zone."""
+    try:
+        start = datetime.fromisoformat(record.started_at)
+    except (TypeError, ValueError):
+        return None
+    return start if start.tzinfo is not None else None

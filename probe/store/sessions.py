@@ -1,0 +1,116 @@
+"""A session put together from its document and its segments, whatever of them is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from probe.metrics import Rows, empty_rows
+from probe.records import INTERRUPTED, SessionRecord
+from probe.store.documents import Unreadable, parse_record, read_json
+from probe.store.layout import SegmentFile
+from probe.store.parquet import Connection
+from probe.store.segments import Segment, read_segments
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """A session and its packets, sorted by stream and sequence number.
+
+    `complete`: its document was written, so the session ended by itself; otherwise the record is the one
+    in its newest segment with outcome "interrupted", and the packets of its last seconds are missing.
+    `problems`: sentences about its files.
+    """
+
+    record: SessionRecord
+    rows: Rows
+    complete: bool = True
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFiles:
+    """What is on disk of one session: its document's record and number of segments, and the segments."""
+
+    run_id: str
+    index: int
+    record: SessionRecord | None
+    expected: int
+    segments: list[SegmentFile]
+
+
+def files_of_run(
+    folder: Path, run_id: str, segments: Iterable[SegmentFile]
+) -> tuple[list[SessionFiles], list[str]]:
+    """The sessions of a run by index, and a sentence for each document that is unusable.
+
+    `folder` is the run's, which may be gone; `segments` are the run's in order. No packet is read.
+    """
+    by_index = {index: list(group) for index, group in groupby(segments, key=lambda file: file.session)}
+    documents: dict[int, tuple[SessionRecord, int]] = {}
+    problems: list[str] = []
+    for path in sorted((folder / "sessions").glob("[0-9]*.json")):
+        try:
+            record, expected = _read_document(path, run_id)
+            documents[record.index] = (record, expected)
+        except Unreadable as error:
+            problems.append(str(error))
+    found = []
+    for index in sorted({*documents, *by_index}):
+        record_or_none, expected = documents.get(index, (None, 0))
+        found.append(SessionFiles(run_id, index, record_or_none, expected, by_index.get(index, [])))
+    return found, problems
+
+
+def load_session(connection: Connection, files: SessionFiles) -> tuple[StoredSession | None, list[str]]:
+    """The session, None when nothing of it is readable; and a sentence for each thing that is wrong."""
+    chosen, problems = _once(files.segments)
+    segments, unread = read_segments(connection, chosen)
+    problems += unread
+    record = files.record
+    if record is None:
+        if not segments:
+            return None, problems
+        record = replace(segments[-1].record, outcome=INTERRUPTED)
+    rows, repeated = _in_order(segments)
+    label = f"session {files.index} of run {files.run_id}"
+    if repeated:
+        problems.append(f"{label}: {repeated} packets are stored twice, the first of each is used")
+    absent = max(files.expected, chosen[-1].number + 1 if chosen else 0) - len(chosen)
+    if absent:
+        problems.append(f"{label}: {absent} of its segments are missing, and their packets with them")
+    return StoredSession(record, rows, files.record is not None, tuple(problems)), problems
+
+
+def _read_document(path: Path, run_id: str) -> tuple[SessionRecord, int]:
+    document = read_json(path)
+    record = parse_record(path, document)
+    if (record.run_id, f"{record.index}.json") != (run_id, path.name):
+        raise Unreadable(f"{path} holds run {record.run_id}, session {record.index}: it was renamed")
+    segments = document.get("segments")
+    return record, segments if isinstance(segments, int) else 0
+
+
+def _once(files: list[SegmentFile]) -> tuple[list[SegmentFile], list[str]]:
+    """Each segment once: a copy in another folder is told and passed over."""
+    chosen: dict[int, SegmentFile] = {}
+    problems = []
+    for file in files:
+        first = chosen.setdefault(file.number, file)
+        if first is not file:
+            problems.append(f"{file.path} is passed over: the same segment is in {first.path.parent}")
+    return list(chosen.values()), problems
+
+
+def _in_order(segments: Iterable[Segment]) -> tuple[Rows, int]:
+    """All rows by stream and sequence number, each packet once; and how many came twice."""
+    rows = np.concatenate([empty_rows(0), *(segment.rows for segment in segments)])
+    rows = rows[np.lexsort((rows["seq"], rows["stream"]))]
+    again = (rows["stream"][1:] == rows["stream"][:-1]) & (rows["seq"][1:] == rows["seq"][:-1])
+    if not again.any():
+        return rows, 0
+    return rows[np.concatenate([[True], ~again])], int(np.count_nonzero(again))

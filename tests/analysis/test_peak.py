@@ -1,0 +1,162 @@
+"""Evening peak against off-peak."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from probe.analysis.admission import examine
+from probe.analysis.judge import judge
+from probe.analysis.peak import margin, peak_rows
+from probe.analysis.results import Judgement, PeakRow, SessionSummary
+from probe.metrics import Rows, empty_rows
+from probe.objectives import Evidence, Threshold, parse_expression
+from tests.analysis.made import about, steady, summary
+
+ONE_DAY = Evidence(min_days=1)
+
+
+def evening(day: int = 22, rows: Rows | None = None, **changes: Any) -> SessionSummary:
+    return summary(rows, **({"window": "peak", "local_time": f"2026-11-{day}T19:30:00+07:00"} | changes))
+
+
+def morning(day: int = 22, rows: Rows | None = None, **changes: Any) -> SessionSummary:
+    return summary(rows, **({"window": "offpeak", "local_time": f"2026-11-{day}T04:30:00+07:00"} | changes))
+
+
+def rows_of(
+    *sessions: SessionSummary, history: tuple[SessionSummary, ...] = (), evidence: Evidence = ONE_DAY
+) -> dict[str, PeakRow]:
+    return {row.metric: row for row in peak_rows(examine(sessions), examine(history), evidence)}
+
+
+def test_a_worse_evening_is_degraded_and_a_small_change_is_not() -> None:
+    found = rows_of(evening(rows=steady(1000, 60, 40)), morning())
+    row = found["rtt.p95"]
+    assert (row.peak, row.offpeak, row.shift, row.verdict) == (100, 70, 30, "degraded")
+    assert row.ratio == pytest.approx(100 / 70)
+    assert (row.days, row.n_peak, row.n_offpeak, row.unit) == (1, 1000, 1000, "ms")
+    assert row.reason == {"code": "beyond_margin", "margin": 10}
+    assert rows_of(evening(rows=steady(1000, 39, 40)), morning())["rtt.p95"].verdict == "not_degraded"
+
+
+def test_margins_are_both_absolute_and_relative() -> None:
+    assert (margin("ms", 70), margin("ms", 300)) == (10, 30)
+    assert (margin("%", 0.1), margin("%", 4)) == (0.3, 2)
+    found = rows_of(evening(rows=steady(1000, lost_up=3)), morning())["up.loss"]
+    assert (found.shift, found.verdict, found.ratio, found.infinite) == (
+        about(0.3),
+        "not_degraded",
+        None,
+        ("ratio",),
+    )
+    found = rows_of(evening(rows=steady(1000, lost_up=4)), morning())["up.loss"]
+    assert (found.verdict, found.unit) == ("degraded", "%")
+
+
+def test_too_few_days_are_inconclusive_but_the_shift_is_shown() -> None:
+    row = rows_of(evening(rows=steady(1000, 60, 40)), morning(), evidence=Evidence())["rtt.p95"]
+    assert (row.verdict, row.shift) == ("inconclusive", 30)
+    assert row.reason == {"code": "too_few_days", "days": 1, "min_days": 6}
+
+
+def test_days_are_paired_and_their_median_counts() -> None:
+    sessions = []
+    for day, extra in zip(range(10, 17), (0, 20, 20, 25, 30, 200, 0), strict=True):
+        sessions.append(evening(day, steady(1000, 30 + extra, 40)))
+        if day != 16:
+            sessions.append(morning(day))
+    row = rows_of(sessions[0], history=tuple(sessions[1:]), evidence=Evidence())["rtt.p95"]
+    assert (row.days, row.shift, row.verdict) == (6, about(22.5), "degraded")
+
+
+def test_earlier_runs_of_other_cells_take_no_part() -> None:
+    row = rows_of(evening(), history=(morning(transport="quic-stream"), morning(node="other")))["rtt.p95"]
+    assert (row.verdict, row.reason) == ("inconclusive", {"code": "window_missing", "window": "offpeak"})
+
+
+@pytest.mark.parametrize(
+    ("sessions", "reason"),
+    [
+        ((evening(),), {"code": "window_missing", "window": "offpeak"}),
+        ((morning(),), {"code": "window_missing", "window": "peak"}),
+        ((summary(window="other"),), {"code": "outside_windows"}),
+        (
+            (evening(rows=steady(100)), morning()),
+            {"code": "too_few_packets", "n": 100, "min_packets": 500, "window": "peak"},
+        ),
+    ],
+)
+def test_why_there_is_no_verdict(sessions: tuple[SessionSummary, ...], reason: dict[str, Any]) -> None:
+    row = rows_of(*sessions)["rtt.p95"]
+    assert (row.verdict, row.reason) == ("inconclusive", reason)
+
+
+def test_an_invalid_measurement_is_as_if_absent() -> None:
+    row = rows_of(evening(counters={"policed": 100}), morning())["rtt.p95"]
+    assert row.reason == {"code": "window_missing", "window": "peak"}
+
+
+def test_infinite_evenings() -> None:
+    dead = evening(rows=steady(1000, lost_up=100))
+    row = rows_of(dead, morning())["rtt.p95"]
+    assert (row.peak, row.shift, row.verdict) == (None, None, "degraded")
+    assert row.infinite == ("peak", "shift", "ratio")
+    both = rows_of(dead, morning(rows=steady(1000, lost_up=100)))["rtt.p95"]
+    assert (both.verdict, both.days, both.reason["code"]) == ("inconclusive", 0, "too_few_days")
+
+
+def test_only_metrics_with_values_have_rows() -> None:
+    found = rows_of(evening(), morning())
+    assert set(found) == {
+        *("rtt.p95", "up.pdv.p95", "down.pdv.p95", "up.loss", "down.loss"),
+        *("up.residual", "down.residual", "connect.p50"),
+    }
+    assert found["connect.p50"].reason["code"] == "below_resolution"
+    quic: dict[str, Any] = {"transport": "quic-stream", "handshake_ms": 50.0}
+    assert "handshake.p50" in rows_of(evening(**quic), morning(**quic))
+    assert found["rtt.p95"].to_json()["low"] is None
+
+
+def test_controls_have_no_rows() -> None:
+    assert rows_of(evening(role="control"), morning(role="control")) == {}
+
+
+def judged(
+    text: str, *sessions: SessionSummary, history: tuple[SessionSummary, ...] = (), **scope: Any
+) -> Judgement:
+    return judge([Threshold(parse_expression(text), "gate", scope)], ONE_DAY, sessions, history)[0]
+
+
+def test_thresholds_on_the_change() -> None:
+    bad, good = evening(rows=steady(1000, 60, 40)), morning()
+    assert judged("peak_ratio(rtt.p95) < 1.5x", bad, good).verdict == "pass"
+    failed = judged("peak_shift(rtt.p95) < 20ms", bad, good, window="peak")
+    assert (failed.verdict, failed.value, failed.unit) == ("fail", about(30), "ms")
+    assert failed.scope == {
+        "vendor": "alpha",
+        "node": "jkt-1",
+        "scenario": "voice",
+        "network": "clean",
+        "transport": "udp",
+    }
+    assert judged("peak_shift(rtt.p95) < 20ms", bad, history=(good,)).verdict == "fail"
+    assert judged("peak_ratio(rtt.p95) < 2", bad).reason["code"] == "window_missing"
+    lossy = evening(rows=steady(1000, lost_up=10))
+    assert judged("peak_ratio(up.loss) < 2", lossy, good).reason["code"] == "offpeak_zero"
+    dead = evening(rows=steady(1000, lost_up=100))
+    infinite = judged("peak_shift(rtt.p95) < 20ms", dead, good)
+    assert (infinite.verdict, infinite.infinite) == ("fail", ("value",))
+
+
+def test_an_unreachable_evening_shows_in_connect() -> None:
+    gone: dict[str, Any] = {"outcome": "unreachable", "connect_ms": None}
+    sessions = [
+        evening(rows=empty_rows(0), **gone),
+        evening(rows=empty_rows(0), **gone),
+        morning(),
+        morning(),
+    ]
+    row = rows_of(*sessions)["connect.p50"]
+    assert (row.verdict, row.n_peak, row.infinite) == ("degraded", 2, ("peak", "shift", "ratio"))

@@ -1,0 +1,86 @@
+"""A measurement is graded on itself before it judges anybody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from probe.analysis.quality import LIMITS, worst_grade
+from probe.metrics import NEVER, Stamp, Unsent
+from tests.analysis.made import MS, steady, summary
+
+
+def late_rows(unsent: int) -> Any:
+    rows = steady(1000)
+    rows["unsent"][:unsent] = Unsent.HOST_LATE
+    for name in ("sent_ns", "node_received_ns", "node_sent_ns", "received_ns"):
+        rows[name][:unsent] = NEVER
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("unsent", "grade"), [(10, "good"), (11, "degraded"), (50, "degraded"), (51, "invalid")]
+)
+def test_packets_we_were_too_late_for(unsent: int, grade: str) -> None:
+    found = summary(late_rows(unsent))
+    assert found.grade == grade
+    assert [reason["code"] for reason in found.quality["reasons"]] == ["host_late"] * (grade != "good")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "grade"),
+    [
+        ({"counters": {"policed": 1}}, "policed", "degraded"),
+        ({"counters": {"policed": 2}}, "policed", "invalid"),
+        ({"client": {"socket_dropped": 1}}, "socket_dropped", "degraded"),
+        ({"counters": {"socket_dropped": 1}, "client": {"socket_dropped": 1}}, "socket_dropped", "invalid"),
+        ({"quality": {"stall_ms": 21}}, "stall", "degraded"),
+        ({"quality": {"steal_ratio": 0.06}}, "steal", "degraded"),
+        ({"quality": {"clock_step_ms": -101}}, "clock_step", "degraded"),
+    ],
+)
+def test_limits(changes: dict[str, Any], code: str, grade: str) -> None:
+    found = summary(steady(1000), **changes)
+    assert (found.grade, [reason["code"] for reason in found.quality["reasons"]]) == (grade, [code])
+    assert all(reason["value"] > reason["limit"] for reason in found.quality["reasons"])
+
+
+def test_what_was_not_observed_is_not_judged() -> None:
+    assert summary(steady(1000), quality={"stall_ms": 20, "steal_ratio": 0.0}).grade == "good"
+    assert len({limit.code for limit in LIMITS}) == len(LIMITS)
+
+
+def test_lateness_of_sending() -> None:
+    rows = steady(1000)
+    rows["scheduled_ns"][:20] -= 6 * MS
+    found = summary(rows)
+    assert [reason["code"] for reason in found.quality["reasons"]] == ["lateness_p99"]
+    assert found.quality["lateness_ms"] == {"p50": 0.0, "p99": 6.0, "max": 6.0}
+
+
+def test_a_missing_log_degrades() -> None:
+    assert [r["code"] for r in summary(steady(1000, lost_up=3), outcome="died").quality["reasons"]] == [
+        "log_missing"
+    ]
+
+
+def test_a_completed_session_that_sent_nothing_is_invalid() -> None:
+    rows = late_rows(1000)
+    rows["unsent"] = Unsent.CC_LIMITED
+    assert summary(rows).grade == "invalid"
+
+
+def test_stamp_sources() -> None:
+    rows = steady(10)
+    rows["stamps"] = Stamp.RECEIVED
+    rows["stamps"][0] |= Stamp.NODE_RECEIVED
+    sources = summary(rows).quality["stamps"]
+    assert sources == {"sent": "user", "node_received": "mixed", "node_sent": "user", "received": "kernel"}
+    nothing = late_rows(1000)
+    assert set(summary(nothing).quality["stamps"].values()) == {None}
+
+
+def test_the_worst_grade_counts() -> None:
+    assert worst_grade(["good", "invalid", "degraded"]) == "invalid"
+    assert worst_grade([]) == "good"

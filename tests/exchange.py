@@ -1,0 +1,76 @@
+"""A client and a node's reflector, back to back over an emulated path in virtual time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.impairment.chain import Path
+from probe.impairment.profile import Impairment
+from probe.impairment.virtual import BatchCarrier
+from probe.methods.batch import ADDRESS_BYTES
+from probe.methods.media_client import MediaClient
+from probe.methods.reflected_session import ReflectedSession
+from probe.methods.reflector import Reflector
+from probe.methods.schedule import schedule, stream_spec
+from probe.metrics import Rows, empty_rows
+from probe.session.merge import merge_log
+from probe.wire.log import LOG
+from probe.wire.media import SLOT_BITS
+
+SECOND_NS = 1_000_000_000
+TOKEN = bytes(range(16))
+SSRC_BASE = (5 << SLOT_BITS) | 7
+
+
+@dataclass
+class Exchange:
+    """One finished session in virtual time."""
+
+    rows: Rows
+    log: NDArray[np.void]
+    client: MediaClient
+    session: ReflectedSession
+    reflector: Reflector
+    path: Path
+
+
+def exchange(
+    up: Impairment,
+    down: Impairment,
+    *,
+    preset: str = "voice",
+    calls: int = 1,
+    seconds: float = 10,
+    nack: bool = True,
+    seed: int = 1,
+) -> Exchange:
+    """Run one stream over (up, down) until everything has arrived or been given up."""
+    spec = stream_spec(preset, calls=calls, duration_ns=int(seconds * SECOND_NS))
+    plan = schedule(spec, np.random.default_rng(seed))
+    rows = empty_rows(calls * plan.packets)
+    client = MediaClient(
+        spec, plan, rows, ssrc_base=SSRC_BASE, token=TOKEN, nack=nack, start_ns=SECOND_NS
+    )
+    log = np.zeros(2 * len(rows) + 1024, LOG)
+    session = ReflectedSession(
+        1,
+        TOKEN,
+        ssrc_base=SSRC_BASE,
+        streams=calls,
+        packets=plan.packets,
+        rate_pps=len(rows) / seconds,
+        nack=nack,
+        one_way=spec.one_way,
+        log_rows=log,
+    )
+    session.bind(np.zeros(ADDRESS_BYTES, np.uint8))
+    reflector = Reflector(b"secret")
+    reflector.open(session)
+    path = Path.of([up], [down], seed)
+    BatchCarrier(client, reflector, path, start_ns=SECOND_NS).run(int((seconds + 5) * SECOND_NS))
+    log = log[: session.counts.logged]
+    merge_log(rows, log, plan.packets)
+    return Exchange(rows, log, client, session, reflector, path)

@@ -1,0 +1,168 @@
+"""Client and reflector back to back: every packet has one fate, known exactly at both ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from probe.impairment.profile import Impairment, Loss
+from probe.methods.batch import ADDRESS_BYTES, Batch
+from probe.metrics import NEVER, Unsent
+from probe.wire import log, media
+from tests.exchange import Exchange, exchange
+
+MS = 1_000_000
+CLEAN = Impairment(delay_ns=25 * MS)
+LOSSY_UP = Impairment(delay_ns=25 * MS, jitter_ns=5 * MS, loss=Loss(0.10, 3))
+LOSSY_DOWN = Impairment(delay_ns=25 * MS, jitter_ns=5 * MS, loss=Loss(0.02, None))
+
+
+def arrived(result: Exchange, column: str) -> int:
+    return int((result.rows[column] != NEVER).sum())
+
+
+@pytest.mark.parametrize("preset", ["voice", "video"])
+def test_clean_path_returns_everything_after_exactly_its_delay(preset: str) -> None:
+    result = exchange(CLEAN, CLEAN, preset=preset, seconds=4)
+    rows = result.rows
+    assert arrived(result, "received_ns") == len(rows) > 100
+    assert (rows["unsent"] == Unsent.SENT).all()
+    assert (rows["sent_ns"] == rows["scheduled_ns"]).all()
+    assert (rows["received_ns"] - rows["sent_ns"] == 50 * MS).all()
+    assert (rows["node_sent_ns"] == rows["node_received_ns"]).all()
+    assert result.client.nacks_sent == result.client.counts.retransmissions_sent == 0
+    assert result.reflector.strays == result.client.counts.strays == result.client.counts.corrupt == 0
+
+
+def test_raw_loss_of_each_direction_is_what_the_path_dropped_without_recovery() -> None:
+    result = exchange(LOSSY_UP, LOSSY_DOWN, seconds=60, nack=False)
+    sent, at_node, back = (arrived(result, name) for name in ("sent_ns", "node_received_ns", "received_ns"))
+    assert sent == 3000
+    assert sent - at_node == result.path.up.counters.lost
+    assert at_node - back == result.path.down.counters.lost
+    assert arrived(result, "up_repaired_ns") == arrived(result, "down_repaired_ns") == 0
+
+
+def test_nack_repairs_both_directions_within_some_round_trips() -> None:
+    result = exchange(LOSSY_UP, LOSSY_DOWN, seconds=60)
+    rows = result.rows
+    lost_up = (rows["sent_ns"] != NEVER) & (rows["node_received_ns"] == NEVER)
+    lost_down = (rows["node_sent_ns"] != NEVER) & (rows["received_ns"] == NEVER)
+    assert lost_up.sum() > 200
+    assert lost_down.sum() > 30
+    up = rows["up_repaired_ns"][lost_up] != NEVER
+    down = rows["down_repaired_ns"][lost_down] != NEVER
+    assert up.mean() > 0.98
+    assert down.mean() > 0.98
+    took = (rows["up_repaired_ns"] - rows["sent_ns"])[lost_up][up] / MS
+    # quality.md T32: 20 ms to see the gap, then one round trip; the path has 50 ms and jitter.
+    assert np.median(took) == pytest.approx(20 + 50 + 25, abs=45)
+
+
+def test_one_way_stream_is_logged_and_never_reflected() -> None:
+    result = exchange(LOSSY_UP, CLEAN, preset="live", seconds=4)
+    assert arrived(result, "received_ns") == 0
+    assert arrived(result, "node_received_ns") == result.session.counts.received
+    assert (result.rows["node_sent_ns"] == NEVER).all()
+    assert arrived(result, "up_repaired_ns") > 0
+
+
+def test_same_seed_same_fates() -> None:
+    first, second = (exchange(LOSSY_UP, LOSSY_DOWN, seconds=20, seed=9) for _ in range(2))
+    assert np.array_equal(first.rows, second.rows)
+    assert not np.array_equal(first.rows, exchange(LOSSY_UP, LOSSY_DOWN, seconds=20, seed=10).rows)
+
+
+def test_calls_are_spread_over_the_interval() -> None:
+    result = exchange(CLEAN, CLEAN, calls=10, seconds=1)
+    starts = result.rows["scheduled_ns"][result.rows["seq"] == 0]
+    assert (np.diff(starts) == 2 * MS).all()
+    assert arrived(result, "received_ns") == len(result.rows)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    loss=st.floats(0, 0.6),
+    jitter=st.integers(0, 30),
+    ordered=st.booleans(),
+    nack=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_counts_add_up_on_any_path(loss: float, jitter: int, *, ordered: bool, nack: bool, seed: int) -> None:
+    up = Impairment(
+        delay_ns=30 * MS, jitter_ns=jitter * MS, ordered=ordered, loss=Loss(loss, None) if loss else None
+    )
+    result = exchange(up, up, seconds=2, nack=nack, seed=seed)
+    rows, logged = result.rows, result.log
+    originals = (logged["flags"] & (log.RTX | log.DUPLICATE)) == 0
+    assert arrived(result, "node_received_ns") == originals.sum() == result.session.counts.received
+    assert (logged["flags"] & log.RTX != 0).sum() == result.session.counts.repairs
+    assert rows["up_retransmissions"].sum() == result.client.counts.retransmissions_sent
+    assert result.path.up.counters.delivered >= result.session.counts.received
+    assert ((rows["received_ns"] == NEVER) | (rows["node_sent_ns"] != NEVER)).all()
+    assert (rows["received_ns"][rows["received_ns"] != NEVER] >= 0).all()
+
+
+def _copies(result: Exchange, count: int) -> Batch:
+    """`count` packets of a fresh client, as they would arrive."""
+    fresh = exchange(CLEAN, CLEAN, seconds=1)
+    batch = fresh.client._build(np.arange(count), np.full(count, 10**9))
+    return Batch(batch.data, batch.size, batch.time_ns, np.zeros((count, ADDRESS_BYTES), np.uint8))
+
+
+def test_duplicates_are_counted_and_not_reflected_again() -> None:
+    result = exchange(CLEAN, CLEAN, seconds=1)
+    received, logged = result.session.counts.received, result.session.counts.logged
+    result.reflector.receive(_copies(result, 5))
+    assert result.session.counts.received == received
+    assert result.session.counts.duplicates == 5
+    assert result.session.counts.logged == logged + 5
+    assert not len(result.reflector.packets_to_send(10**10, 10**10).size)
+
+
+def test_a_flipped_bit_is_corrupt_and_not_believed() -> None:
+    result = exchange(CLEAN, CLEAN, seconds=1)
+    batch = _copies(result, 3)
+    for row, byte in enumerate((16, 40, 75)):
+        batch.data[row, byte] ^= 0x10
+    result.reflector.receive(batch)
+    assert result.session.counts.corrupt == 3
+    assert result.session.counts.duplicates == 0
+
+
+def test_another_address_or_ssrc_gets_silence() -> None:
+    result = exchange(CLEAN, CLEAN, seconds=1)
+    logged = result.session.counts.logged
+    batch = _copies(result, 4)
+    batch.address[:, 5] = 9
+    result.reflector.receive(batch)
+    other = _copies(result, 4)
+    other.data[:, 8] ^= 0x01
+    result.reflector.receive(other)
+    assert result.session.counts.logged == logged
+    assert not len(result.reflector.packets_to_send(10**10, 10**10).size)
+    assert result.reflector.strays >= 8
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.binary(max_size=120), min_size=1, max_size=8), st.booleans())
+def test_any_bytes_leave_both_ends_standing(packets: list[bytes], looks_like_ours: bool) -> None:  # noqa: FBT001
+    result = _IDLE
+    width = (max(map(len, packets)) + 1) & ~1
+    data = np.zeros((len(packets), max(width, 2)), np.uint8)
+    for row, packet in enumerate(packets):
+        data[row, : len(packet)] = np.frombuffer(packet, np.uint8)
+        if looks_like_ours and len(packet) > 12:
+            data[row, :2] = 0x80, media.PT_AUDIO
+            data[row, 8:12] = np.frombuffer((5 << 20 | 7).to_bytes(4, "big"), np.uint8)
+    size = np.array([len(packet) for packet in packets], np.int64)
+    batch = Batch(data, size, np.full(len(packets), 2 * 10**9), np.zeros((len(packets), 28), np.uint8))
+    logged = result.session.counts.logged
+    result.reflector.receive(batch.take(size > 0))
+    result.client.receive(batch.take(size > 0))
+    assert result.session.counts.logged == logged
+
+
+_IDLE = exchange(CLEAN, CLEAN, seconds=0.1)
