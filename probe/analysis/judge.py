@@ -9,7 +9,7 @@ from typing import Any
 
 from probe.analysis.admission import CONTROL, Examined, answered, examine
 from probe.analysis.cells import CELL, NODE, PEAK_CELL, PLACE, applies, blocks, group, matches
-from probe.analysis.peak import compare
+from probe.analysis.peak import compare, earlier
 from probe.analysis.results import INCONCLUSIVE, NOT_MEASURED, Judgement, SessionSummary
 from probe.analysis.verdict import Decision, decide, decide_against_control, decide_peak
 from probe.objectives import METRICS, Evidence, Expression, Threshold, parse_expression
@@ -113,7 +113,7 @@ def _judge_cell(
     scope |= {name: value for name, value in _scope(threshold).items() if name in PLACE and name not in scope}
     heard = [session for session in cell if session.objection is None]
     if heard:
-        decision = _decide(threshold, keys, key, heard, case)
+        decision = _decide(threshold.expression, keys, heard, case)
     else:
         decision = Decision(None, 0, NOT_MEASURED, cell[0].objection or {})
     reason = dict(decision.reason)
@@ -124,13 +124,10 @@ def _judge_cell(
     return _judgement(threshold, scope, replace(decision, reason=reason), blocks(heard, case.evidence))
 
 
-def _decide(
-    threshold: Threshold, keys: Sequence[str], key: tuple[Any, ...], heard: list[Examined], case: Case
-) -> Decision:
-    expression, evidence = threshold.expression, case.evidence
+def _decide(expression: Expression, keys: Sequence[str], heard: list[Examined], case: Case) -> Decision:
+    evidence = case.evidence
     if expression.function in PEAK_FUNCTIONS:
-        earlier = [s for s in case.history if matches(s.record, _scope(threshold))]
-        sessions = [*heard, *group(earlier, keys).get(key, [])]
+        sessions = [*heard, *earlier(case.history, heard)]
         return decide_peak(expression, compare(sessions, expression.metric, expression.aggregate, evidence))
     if expression.function == "vs_control":
         alike = [key for key in keys if key in PLACE]

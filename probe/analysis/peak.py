@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probe.analysis.admission import CONTROL, Examined
-from probe.analysis.cells import PEAK_CELL, group, packets, pool, unresolved, why_nothing
+from probe.analysis.cells import PEAK_CELL, group, matches, packets, pool, unresolved, why_nothing
 from probe.analysis.delay import median
 from probe.analysis.results import DEGRADED, INCONCLUSIVE, NOT_DEGRADED, PeakRow, Poolable
 from probe.objectives import METRICS, Evidence, find_metric
@@ -136,10 +136,9 @@ def peak_rows(sessions: Sequence[Examined], history: Sequence[Examined], evidenc
     `history` are sessions of earlier runs; those of the same cells take part.
     """
     rows = []
-    earlier = group(history, PEAK_CELL)
     vendors = [session for session in sessions if session.record.role != CONTROL]
     for key, chosen in group(vendors, PEAK_CELL).items():
-        every = [*chosen, *earlier.get(key, [])]
+        every = [*chosen, *earlier(history, chosen)]
         for name in COMPARED:
             metric, aggregate = find_metric(name)
             values = pool(every, metric.name)
@@ -147,6 +146,12 @@ def peak_rows(sessions: Sequence[Examined], history: Sequence[Examined], evidenc
                 found = compare(every, metric.name, aggregate, evidence)
                 rows.append(_row(key, name, metric.unit, found))
     return rows
+
+
+def earlier(history: Sequence[Examined], sessions: Sequence[Examined]) -> list[Examined]:
+    """Of `history` what can be compared with the sessions of a peak cell: seen from the same place, too."""
+    alike = {name: getattr(sessions[0].record, name) for name in (*PEAK_CELL, "emulated", "vantage")}
+    return [session for session in history if matches(session.record, alike)]
 
 
 def _row(cell: tuple[str, ...], name: str, unit: str, found: Comparison) -> PeakRow:

@@ -1,0 +1,48 @@
+"""The command line. Modules here import nothing heavier than typer until a command runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from probe import __version__
+from probe.cli import exit_codes, node, plan, report, run, runs
+
+app = typer.Typer(
+    name="probe",
+    help="Decide whether a real-time-communication vendor is good enough in a country: "
+    "pass, fail, or not enough evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def probe(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        typer.echo(f"probe {__version__}")
+        raise typer.Exit
+
+
+app.command(short_help="Measure a plan, keep every packet's record, judge.")(run.run)
+app.command(short_help="Run a partner node.")(node.node)
+app.add_typer(plan.app, name="plan")
+app.command(short_help="Show a stored run again, from its packets.")(report.report)
+app.command(short_help="List the stored runs.")(runs.runs)
+app.command("exit-codes", short_help="Explain every exit code.")(exit_codes.exit_codes)
+
+
+def main() -> None:
+    """Run one command; the process ends with the exit code that `probe exit-codes` explains."""
+    from probe.cli.failures import execute
+
+    sys.exit(execute(app, sys.argv[1:]))

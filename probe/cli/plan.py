@@ -66,11 +66,18 @@ def check(plan: PlanFile, *, as_json: AsJson = False) -> None:
             }
         )
         return
-    nodes = sum(len(vendor.nodes) for vendor in loaded.plan.vendors)
-    typer.echo(
-        f"{loaded.path}: OK, {len(loaded.plan.vendors)} vendors, {nodes} nodes, "
-        f"{len(loaded.plan.scenarios)} scenarios, {len(loaded.thresholds)} thresholds"
-    )
+    typer.echo(f"{loaded.path}: OK, {_contents(loaded)}")
+
+
+def _contents(loaded: LoadedPlan) -> str:
+    counts = {
+        "vendor": len(loaded.plan.vendors),
+        "node": sum(len(vendor.nodes) for vendor in loaded.plan.vendors),
+        "control": len(loaded.plan.controls),
+        "scenario": len(loaded.plan.scenarios),
+        "threshold": len(loaded.thresholds),
+    }
+    return ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count)
 
 
 @app.command()

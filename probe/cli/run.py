@@ -10,6 +10,7 @@ import typer
 
 def run(
     plan: Annotated[str, typer.Argument(help="a plan file, or the name of one in ./profiles or shipped")],
+    *,
     results: Annotated[Path | None, typer.Option(help="where results are kept (default: the plan's)")] = None,
     vantage: Annotated[str | None, typer.Option(help="which of the plan's vantages this machine is")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="repeat the random choices of another run")] = None,
@@ -17,20 +18,15 @@ def run(
     only: Annotated[str | None, typer.Option(metavar="VENDOR[/NODE]", help="measure only these")] = None,
     impair: Annotated[str, typer.Option(metavar="relay", help="how weak networks are applied")] = "relay",
     wait: Annotated[str | None, typer.Option(metavar="WINDOW", help="wait until the window opens")] = None,
-    json: Annotated[bool, typer.Option("--json", help="stdout is one JSON document")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="stdout is one JSON document")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
 ) -> None:
     """Measure every node of PLAN, keep every packet's record, print the tables and the verdict."""
-    import asyncio
-
-    from probe.plan.load import load_plan
-    from probe.report.run import RunView
-    from probe.session.command import Request, measure
+    from probe.errors import ConfigError
+    from probe.report.run import run_and_report
+    from probe.session.run import RunOptions
 
     if impair != "relay":
-        from probe.errors import ConfigError
-
-        raise ConfigError(f"--impair {impair} is not available in this version", hint="use --impair relay")
-    request = Request(plan, results, vantage, seed, duration, only, wait)
-    view = RunView(as_json=json, quiet=quiet)
-    raise typer.Exit(asyncio.run(measure(request, load_plan, view)))
+        raise ConfigError(f"--impair {impair} is not built yet", hint="weak networks are applied by --impair relay")
+    options = RunOptions(results, vantage, seed, only, duration, wait)
+    raise typer.Exit(run_and_report(plan, options, as_json=as_json, quiet=quiet))

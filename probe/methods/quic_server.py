@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from aioquic.buffer import Buffer
+from aioquic._buffer import Buffer
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
-from aioquic.quic.connection import QuicConnection
+from aioquic.quic.connection import END_STATES, QuicConnection
 from aioquic.quic.events import (
     ConnectionIdIssued,
     ConnectionIdRetired,
@@ -24,6 +24,7 @@ from aioquic.quic.events import (
     QuicEvent,
 )
 from aioquic.quic.packet import (
+    QuicErrorCode,
     QuicHeader,
     QuicPacketType,
     encode_quic_retry,
@@ -110,11 +111,22 @@ def server_configuration(certificate: object, private_key: object) -> QuicConfig
 
 
 class QuicServer:
-    """Many `QuicConnection`s. After every verb take `next_event` until None, then `datagrams_to_send`."""
+    """Many `QuicConnection`s. After every verb take `next_event` until None, then `datagrams_to_send`.
 
-    def __init__(self, configuration: QuicConfiguration, limits: ServerLimits | None = None) -> None:
+    `random` gives that many random bytes.
+    """
+
+    def __init__(
+        self,
+        configuration: QuicConfiguration,
+        *,
+        random: Callable[[int], bytes],
+        limits: ServerLimits | None = None,
+    ) -> None:
         self.counts = ServerCounts()
         self.limits = limits or ServerLimits()
+        self.just_pumped: list[Peer] = []
+        """Whose datagrams the last `datagrams_to_send` gave."""
         self._configuration = configuration
         self._by_cid: dict[bytes, Peer] = {}
         self._cids: dict[Peer, set[bytes]] = {}
@@ -123,6 +135,7 @@ class QuicServer:
         self._events: deque[tuple[Peer, QuicEvent]] = deque()
         self._out: Datagrams = []
         self._retry = QuicRetryTokenHandler()
+        self._random = random
 
     @property
     def peers(self) -> list[Peer]:
@@ -157,9 +170,8 @@ class QuicServer:
     def datagrams_to_send(self, now: float) -> Datagrams:
         out, self._out = self._out, []
         touched, self._touched = self._touched, set()
-        for peer in touched:
-            if peer not in self._cids:
-                continue
+        self.just_pumped = [peer for peer in touched if peer in self._cids]
+        for peer in self.just_pumped:
             self._guarded(peer, lambda peer=peer: out.extend(peer.pump(now)))  # type: ignore[misc]
             self._touched.discard(peer)
             timer = peer.get_timer() if peer in self._cids else None
@@ -179,7 +191,7 @@ class QuicServer:
         for peer in [peer for peer, timer in self._timers.items() if timer <= now]:
             if not peer.confirmed and now >= peer.opened_at + self.limits.confirm_timeout:
                 self.counts.timed_out += 1
-                self._forget(peer)
+                self._end(peer, "no key or token in time")
                 continue
             due = peer.quic.get_timer()
             if due is not None and due <= now:
@@ -204,7 +216,9 @@ class QuicServer:
         if header.packet_type != QuicPacketType.INITIAL or not full_size:
             self.counts.strays += 1
             return None
-        unconfirmed = [peer for peer in self._cids if not peer.confirmed]
+        unconfirmed = [
+            peer for peer in self._cids if not peer.confirmed and peer.quic._state not in END_STATES
+        ]
         original, retried = header.destination_cid, None
         if header.token or len(unconfirmed) >= self.limits.unconfirmed // 2:
             try:
@@ -243,9 +257,7 @@ class QuicServer:
 
     def _ask_again(self, header: QuicHeader, addr: Address, now: float) -> bytes:
         assert header.version is not None
-        chosen = QuicConnection(
-            configuration=self._configuration, original_destination_connection_id=header.destination_cid
-        ).host_cid
+        chosen = self._random(self._configuration.connection_id_length)
         token = self._retry.create_token(
             address=addr,
             original_destination_connection_id=header.destination_cid,
@@ -267,8 +279,7 @@ class QuicServer:
             self._collect(peer)
         except Exception:  # noqa: BLE001 (a public server outlives any single connection)
             self.counts.broken += 1
-            self._events.append((peer, ConnectionTerminated(error_code=1, frame_type=0, reason_phrase="")))
-            self._forget(peer)
+            self._end(peer, "broken")
             return
         if not peer.quic._network_paths:
             # Its first datagram was no Initial that can be read: nothing to answer to.
@@ -292,6 +303,14 @@ class QuicServer:
                 if isinstance(event, ConnectionTerminated):
                     self._forget(peer)
                     return
+
+    def _end(self, peer: Peer, reason: str) -> None:
+        """Drop a connection without a word to its peer."""
+        event = ConnectionTerminated(
+            error_code=QuicErrorCode.INTERNAL_ERROR, frame_type=0, reason_phrase=reason
+        )
+        self._events.append((peer, event))
+        self._forget(peer)
 
     def _forget(self, peer: Peer) -> None:
         for cid in self._cids.pop(peer, ()):

@@ -6,12 +6,16 @@ bytes they carried, and counts.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from typing import Any, NamedTuple
 
 from aioquic.quic.logger import QuicLogger, QuicLoggerTrace
 
 from probe.methods.packet_numbers import PacketNumbers
+
+# What aioquic logs is told by our own errors, in a sentence; unhandled it would go to stderr as it is.
+logging.getLogger("quic").addHandler(logging.NullHandler())
 
 
 class StreamBytes(NamedTuple):

@@ -90,7 +90,7 @@ class Reflector:
     def _owners(self, ssrc: NDArray[np.uint32]) -> NDArray[np.int64]:
         """The session of each SSRC's slot, -1 for none."""
         slot = ssrc & media.SLOT_MASK
-        owner = self._owner[np.minimum(slot, len(self._owner) - 1)]
+        owner: NDArray[np.int64] = self._owner[np.minimum(slot, len(self._owner) - 1)]
         owner[slot >= len(self._owner)] = -1
         return owner
 

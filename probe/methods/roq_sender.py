@@ -18,10 +18,9 @@ import numpy as np
 from aioquic.quic.connection import END_STATES, QuicConnection
 from numpy.typing import NDArray
 
+from probe.methods.quic_server import Datagrams
 from probe.methods.quic_trace import QuicTrace, StreamBytes
 from probe.wire import media, roq
-
-Datagrams = list[tuple[bytes, tuple[str, int]]]
 
 _AEAD_TAG_BYTES = 16
 _FRAME_BYTES = 1 + 8 + 4 + 2
@@ -115,9 +114,7 @@ class RoqSender:
             packet = self._queue[0]
             if now_ns - packet.since_ns > self._expire_ns:
                 self.dropped.append(self._queue.popleft())
-            elif not self._may_leave(packet, now):
-                break
-            elif (sent := self._hand_over(packet, now, now_ns)) is None:
+            elif not self._may_leave(packet, now) or (sent := self._hand_over(packet, now, now_ns)) is None:
                 break
             else:
                 datagrams += sent
@@ -140,7 +137,7 @@ class RoqSender:
         used = packet.size + 2 * 8
         return (
             not stream.is_blocked
-            and not stream.sender._pending
+            and not len(stream.sender._pending)  # a RangeSet has no truth value
             and stream.max_stream_data_remote - stream.sender.highest_offset >= used
             and quic._remote_max_data - quic._remote_max_data_used >= used
         )

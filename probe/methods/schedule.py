@@ -83,8 +83,13 @@ class Schedule(NamedTuple):
 
     def first(self, packets: int) -> Schedule:
         """The same stream cut after `packets`."""
-        head = (column[:packets] for column in self[:4])
-        return Schedule(*head, self.offset_ns)
+        return Schedule(
+            self.time_ns[:packets],
+            self.size[:packets],
+            self.marker[:packets],
+            self.timestamp[:packets],
+            self.offset_ns,
+        )
 
 
 def schedule(spec: StreamSpec, rng: np.random.Generator) -> Schedule:

@@ -22,7 +22,6 @@ from probe.methods.reflector import Reflector
 from probe.net.address import unpack_address
 from probe.net.clock import Waiter, be_punctual, monotonic_ns
 from probe.net.pipe import Pipe
-from probe.net.port_split import is_media
 from probe.net.process import Child
 from probe.net.shared import SharedArray
 from probe.net.udp import UdpSocket, open_udp

@@ -7,7 +7,7 @@ the delay; how late packets then leave is measured and reported.
 from __future__ import annotations
 
 import selectors
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,11 @@ from probe.net.udp import RECEIVE_SLOTS, UdpSocket, open_udp
 
 HOUSEKEEPING_NS = 1_000_000_000
 
-WAKE_LEAD_NS = 60_000
-"""Sleeping processes wake up tens of microseconds late; so long before a release the loop stays awake."""
+MIN_LEAD_NS, MAX_LEAD_NS = 20_000, 300_000
+"""Bounds of how long before a release the loop stays awake, because sleepers wake up late."""
+
+PREPARE_NS = 40_000
+"""So long before its release a packet is made ready to go; after a pause that costs more than the send itself."""
 
 READS = 4
 """Full reads of the listening socket before packets that are due get their turn again."""
@@ -83,6 +86,9 @@ class RelayCounters:
     overrun: int
     unsent: int
 
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
 
 def serve(pipe: Pipe) -> None:
     """Entry point of the child: the first message is the `RelayConfig`, the answer our address or an error."""
@@ -129,6 +135,7 @@ class RelayLoop:
         self._any_readable, self._nothing = Waiter(self._selector.fileno()), Waiter()
         self._flows = Flows(config.target, self._selector, idle_ns=config.idle_ns, plain=config.plain)
         self._pool = Pool()
+        self._lead_ns = MIN_LEAD_NS
         self._begin(config.conditions)
 
     def _begin(self, conditions: Conditions) -> None:
@@ -153,11 +160,21 @@ class RelayLoop:
                 self._flows.expire(now_ns)
                 housekeeping_ns = now_ns + min(HOUSEKEEPING_NS, self._idle_ns)
             release_ns = min(self._up.pending.next_ns, self._down.pending.next_ns)
-            wake_ns = min(release_ns - WAKE_LEAD_NS, housekeeping_ns)
-            if received:
-                self._nothing.wait(min(wake_ns, now_ns + self._quiet_ns(now_ns)))
-            else:
-                self._any_readable.wait(wake_ns)
+            self._rest(min(release_ns - self._lead_ns, housekeeping_ns), received=received)
+
+    def _rest(self, wake_ns: int, *, received: bool) -> None:
+        """Sleep until `wake_ns` or an arrival; just after arrivals, a moment without listening for more."""
+        now_ns = monotonic_ns()
+        waiter = self._any_readable
+        if received:
+            waiter, wake_ns = self._nothing, min(wake_ns, now_ns + self._quiet_ns(now_ns))
+        if wake_ns <= now_ns:
+            return
+        waiter.wait(wake_ns)
+        late_ns = monotonic_ns() - wake_ns
+        if late_ns > 0:  # woken by the clock: learn how late that is, one time in nine later than the lead
+            step_ns = 8_000 if late_ns > self._lead_ns else -1_000
+            self._lead_ns = min(max(self._lead_ns + step_ns, MIN_LEAD_NS), MAX_LEAD_NS)
 
     def _quiet_ns(self, now_ns: int) -> int:
         """How long arrivals may lie unread: well within the time before any of them could leave."""
@@ -167,20 +184,19 @@ class RelayLoop:
     def _receive(self, readable: list[Any]) -> bool:
         """Read what has arrived, and let it meet the links; returns whether anything had."""
         now_ns = monotonic_ns()
-        received = False
-        if self._sock in readable:
-            for _ in range(READS):
-                batch = self._sock.receive()
-                if len(batch.size):
-                    received = True
-                    self._admit_up(batch, now_ns)
-                if len(batch.size) < RECEIVE_SLOTS:
-                    break
+        # Flows first: a new client on the listening socket may end the oldest of them.
         arrived = [(flow, flow.upstream.receive()) for flow in readable if isinstance(flow, Flow)]
         arrived = [(flow, batch) for flow, batch in arrived if len(batch.size)]
         if arrived:
-            received = True
             self._admit_down(arrived, now_ns)
+        received = bool(arrived)
+        for _ in range(READS if self._sock in readable else 0):
+            batch = self._sock.receive()
+            if len(batch.size):
+                received = True
+                self._admit_up(batch, now_ns)
+            if len(batch.size) < RECEIVE_SLOTS:
+                break
         return received
 
     def _admit_up(self, batch: Batch, now_ns: int) -> None:
@@ -193,24 +209,22 @@ class RelayLoop:
     def _admit_down(self, arrived: list[tuple[Flow, Batch]], now_ns: int) -> None:
         for flow, _ in arrived:
             flow.last_ns = now_ns
-        batch = join([batch for _, batch in arrived])
-        flow_numbers = np.repeat(
-            [flow.number for flow, _ in arrived], [len(part.size) for _, part in arrived]
-        )
-        if len(arrived) > 1:  # the links are shared: packets meet them in order of arrival, whosever they are
-            order = np.argsort(batch.time_ns, kind="stable")
-            batch, flow_numbers = batch.take(order), flow_numbers[order]
-        self._overrun += self._down.admit(batch, flow_numbers)
+        # The links are shared: packets meet them in order of arrival, whosever they are (`join` sees to it).
+        batch = join([part for _, part in arrived])
+        number = np.repeat([flow.number for flow, _ in arrived], [len(part.size) for _, part in arrived])
+        time_ns = np.concatenate([part.time_ns for _, part in arrived])
+        self._overrun += self._down.admit(batch, number[np.argsort(time_ns, kind="stable")])
 
     def _release(self, now_ns: int) -> None:
-        """Send what is due."""
-        if self._up.pending.next_ns <= now_ns:
-            batch, flow = self._up.pending.take(now_ns)
+        """Send what is due, or all but due."""
+        soon_ns = now_ns + PREPARE_NS
+        if self._up.pending.next_ns <= soon_ns:
+            batch, flow = self._up.pending.take(max(now_ns, self._up.pending.next_ns))
             for number, rows in groups(flow):
                 client = self._flows.get(number)
                 self._send(self._up, client.upstream if client else None, batch.take(rows))
-        if self._down.pending.next_ns <= now_ns:
-            batch, flow = self._down.pending.take(now_ns)
+        if self._down.pending.next_ns <= soon_ns:
+            batch, flow = self._down.pending.take(max(now_ns, self._down.pending.next_ns))
             known = np.ones(len(flow), np.bool_)
             for number, rows in groups(flow):
                 if client := self._flows.get(number):
@@ -218,13 +232,19 @@ class RelayLoop:
                 else:
                     known[rows] = False
             self._unsent += int(np.count_nonzero(~known))
-            self._send(self._down, self._sock, batch.take(known))
+            if known.any():
+                self._send(self._down, self._sock, batch.take(known))
 
     def _send(self, direction: _Direction, sock: UdpSocket | None, batch: Batch) -> None:
+        count, last_ns = len(batch.size), int(batch.time_ns[-1])
+        while (start_ns := monotonic_ns()) < last_ns:
+            pass
         taken = sock.send(batch) if sock else 0
+        # One call sends them all, one after the other.
+        left_ns = start_ns + (monotonic_ns() - start_ns) * np.arange(1, count + 1) // count
+        self._lateness.add(left_ns - batch.time_ns)
         direction.sent += taken
-        self._unsent += len(batch.size) - taken
-        self._lateness.add(monotonic_ns() - batch.time_ns)
+        self._unsent += count - taken
 
     def _obey(self) -> bool:
         """Carry out the parent's orders; False when the last one was to stop."""

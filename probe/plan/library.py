@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from probe.errors import ConfigError
 from probe.impairment.profile import NetworkProfile
 from probe.plan.diagnostics import Diagnostic, Mark, PlanError, did_you_mean
 from probe.plan.locate import (
@@ -22,10 +23,10 @@ from probe.plan.yaml_nodes import Node, read_tree
 def load_network(name: str, environ: Mapping[str, str] | None = None) -> NetworkProfile:
     """A network by name or file, outside any plan.
 
-    Raises PlanError with every mistake in its file, or with the nearest name when there is no such network.
+    Raises PlanError with every mistake in its file, ConfigError with the nearest name when there is none.
     """
     library = Library(None, environ or {})
-    profile = library.get(name, Mark(name, 1, 1))
+    profile = library.read(name)
     if profile is None:
         raise PlanError(library.problems)
     return profile
@@ -48,18 +49,29 @@ class Library:
 
     def get(self, reference: str, mark: Mark) -> NetworkProfile | None:
         """The profile that `reference` (standing at `mark`) means, or None and a problem."""
+        try:
+            return self.read(reference)
+        except ConfigError as error:
+            self.problems.append(Diagnostic(mark, str(error)))
+            return None
+
+    def read(self, reference: str) -> NetworkProfile | None:
+        """The profile of that name or file, None if there is something wrong with it.
+
+        Raises ConfigError with the nearest name when there is no such network.
+        """
         if reference in BUILT_IN:
             return BUILT_IN[reference]
         if is_file_reference(reference):
-            path: Path | None = Path(reference)
-            missing = f"no network file '{reference}'"
+            path = Path(reference)
+            if not path.is_file():
+                raise ConfigError(f"no network file '{reference}'")
         else:
-            path = find_network(reference, self._directories)
-            known = known_networks(self._beside)
-            missing = f"no network '{reference}'{did_you_mean(reference, known)}"
-        if path is None or not path.is_file():
-            self.problems.append(Diagnostic(mark, missing))
-            return None
+            found = find_network(reference, self._directories)
+            if found is None:
+                known = known_networks(self._beside)
+                raise ConfigError(f"no network '{reference}'{did_you_mean(reference, known)}")
+            path = found
         if path not in self._read:
             self._read[path] = self._load(path)
         return self._read[path]

@@ -59,7 +59,7 @@ vendors:
 
 # What to send. `deadline` is how long a player can wait for a packet.
 scenarios:
-  voice: {{preset: voice, duration: 30s, deadline: 300ms, recovery: {{nack: true}}}}
+  voice: {{preset: voice, duration: 30s, deadline: 400ms, recovery: {{nack: true}}}}
   video: {{preset: video, bitrate: 1200kbps, duration: 30s, deadline: 400ms}}
 
 # Put in front of the node's own network: nothing, or a bad connection (profiles/networks/*.yaml).

@@ -39,7 +39,7 @@ def accounting(sessions: Sequence[SessionSummary]) -> Grid:
         Column("policed", drop=2),
         Column("socket\ndrops", drop=3),
         Column("corrupt", drop=4),
-        *([Column("why unsent", left=True, drop=1)] if why else []),
+        *([Column("why unsent", left=True, flex=True)] if why else []),
     ]
     grid = Grid(columns)
     for session in labels.in_order(sessions):

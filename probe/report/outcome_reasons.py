@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from probe.records import COMPLETED, Json, SessionRecord
 from probe.report.numbers import plural
+from probe.report.printable import printable
 
 _OUTCOMES = {
     "unreachable": "the node did not answer",
@@ -14,12 +15,12 @@ _OUTCOMES = {
     "failed": "our side could not measure",
 }
 _RESTRICTED = {
-    "streams": "the number of streams",
-    "packets": "the number of packets",
-    "packet_bytes": "the size of a packet in bytes",
-    "rate_pps": "the packets a second",
-    "rate_bps": "the bits a second",
-    "duration_ms": "the duration in ms",
+    "streams": "streams",
+    "packets": "packets a stream",
+    "packet_bytes": "bytes a packet",
+    "rate_pps": "packets a second",
+    "rate_bps": "bits a second",
+    "duration_ms": "milliseconds",
 }
 
 
@@ -36,14 +37,19 @@ def restriction_sentence(restriction: Json) -> str:
     what = str(restriction.get("what"))
     words = _RESTRICTED.get(what, what.replace("_", " "))
     asked, granted = restriction.get("asked"), restriction.get("granted")
-    why = str(restriction.get("why") or "").rstrip(".")
-    return f"The node granted {granted} of {asked} as {words}{f': {why}' if why else ''}."
+    why = _clean(restriction.get("why"))
+    return f"The node granted {granted} instead of {asked} {words}{f': {why}' if why else ''}."
 
 
 def _with_detail(text: str, error: Json | None) -> str:
-    detail = str((error or {}).get("detail") or "").strip().rstrip(".")
+    detail, hint = (_clean((error or {}).get(name)) for name in ("detail", "hint"))
     sentence = f"{text}: {detail}" if detail else text
+    sentence += f" ({hint})" if hint else ""
     return f"{sentence[:1].upper()}{sentence[1:]}."
+
+
+def _clean(words: object) -> str:
+    return " ".join(printable(str(words or "")).split()).rstrip(".")
 
 
 def _outcome(name: str) -> Callable[[Json], str]:

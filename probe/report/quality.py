@@ -55,7 +55,7 @@ def _how(sessions: Sequence[SessionSummary]) -> Text:
         text = f"Time stamps ({', '.join(found)}): {', '.join(found.values())}."
     late = [(session.quality.get("lateness_ms") or {}).get("p99") for session in sessions]
     if known := [value for value in late if value is not None]:
-        text += f" Sent at most {milliseconds(max(known))} ms late (99th percentile, worst session)."
+        text += f" In the worst session 1 packet in 100 left {milliseconds(max(known))} ms late or more."
     return Text(text, style="dim")
 
 

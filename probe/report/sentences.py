@@ -37,7 +37,7 @@ def sentence(reason: Json) -> str:
 
 def _asides(code: str, reason: Json) -> list[str]:
     if code == "invalid_measurement":
-        return ["; ".join(sentence(part).rstrip(".") for part in reason.get("reasons", ()))]
+        return [sentence(part).rstrip(".") for part in reason.get("reasons", ())]
     left = reason.get("set_aside")
     return [f"{plural(int(left), 'session')} of it could not be used"] if left else []
 

@@ -46,9 +46,7 @@ def _table(title: str, grid: Grid, assessment: Assessment) -> Iterator[Renderabl
     yield from _lines(title, [grid], assessment)
 
 
-def _lines(
-    title: str, parts: Sequence[RenderableType], assessment: Assessment
-) -> Iterator[RenderableType]:
+def _lines(title: str, parts: Sequence[RenderableType], assessment: Assessment) -> Iterator[RenderableType]:
     yield Text("")
     yield heading(title, assessment)
     yield from parts

@@ -54,8 +54,8 @@ def _too_few_packets(reason: Json) -> str:
 def _below_resolution(reason: Json) -> str:
     n, of = reason["n"], str(reason["of"])
     number = plural(n, of.removesuffix("s"))
-    name = reason["aggregate"]
-    return f"{name} of {number}{in_window(reason)} is no more than the largest: it needs {reason['min_n']}"
+    name, needed = reason["aggregate"], reason["min_n"]
+    return f"of {number}{in_window(reason)} the {name} is no more than the largest: it needs {needed}"
 
 
 def _one_packet(reason: Json) -> str:

@@ -58,7 +58,9 @@ def verdict(judgements: Sequence[Judgement]) -> Grid:
 
 def heading(judgement: Judgement) -> Text:
     """`rtt.p95 < 200ms (warn)  indonesia.yaml:41`."""
-    text = Text(judgement.expr if judgement.severity == "gate" else f"{judgement.expr} ({judgement.severity})")
+    text = Text(
+        judgement.expr if judgement.severity == "gate" else f"{judgement.expr} ({judgement.severity})"
+    )
     if judgement.file is not None:
         text.append(f"  {judgement.file}:{judgement.line or 1}", style="not bold dim")
     return text
@@ -99,7 +101,7 @@ def _because(assessment: Assessment) -> str:
         case "inconclusive":
             return f"{number[INCONCLUSIVE]} {of} cannot be decided, none failed{beside_it}"
         case "not_measured":
-            return f"our side could not measure {number[NOT_MEASURED]} {of}; this says nothing about a vendor"
+            return f"our side could not measure {number[NOT_MEASURED]} {of}, which says nothing about a vendor"
         case verdict if verdict == RUN_INTERRUPTED:
             return "the run was stopped before its end; what was measured is kept"
         case _:

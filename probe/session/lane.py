@@ -23,7 +23,7 @@ from probe.net.quic import ControlConnection, connect_control
 from probe.net.relay import Relay
 from probe.net.shared import SharedArray
 from probe.plan.expand import NodeSchedule, SessionSpec
-from probe.records import COMPLETED, DIED, FAILED, INTERRUPTED, UNREACHABLE, SessionRecord
+from probe.records import COMPLETED, DIED, FAILED, INTERRUPTED, UNREACHABLE
 from probe.session.context import RunContext
 from probe.session.emulated import EmulatedNode
 from probe.session.harvest import Harvest

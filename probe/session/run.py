@@ -8,10 +8,9 @@ import platform
 import random
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from probe import __version__
 from probe.analysis.assess import assess
@@ -21,32 +20,50 @@ from probe.metrics import T_MAX_NS
 from probe.net.clock import wall_offset
 from probe.plan.diagnostics import did_you_mean
 from probe.plan.expand import NodeSchedule, expand
-from probe.plan.loaded import LoadedPlan
+from probe.plan.loaded import LoadedPlan, with_duration
 from probe.plan.model import OTHER, Vantage
+from probe.plan.scalars import parse_duration
 from probe.plan.windows import window_at
 from probe.records import Json
 from probe.session.context import RunContext
 from probe.session.lane import Lane
 from probe.session.progress import Listener, RunStarted
+from probe.session.waiting import opening_of
 from probe.store.reader import StoredRun, find_sessions, load_run
 from probe.store.runid import new_run_id
+from probe.store.sessions import StoredSession
 from probe.store.writer import RunWriter
 
 SCHEMA_VERSION = 1
 OVERHEAD_S = 0.8
 """Of a session beyond its stream and tail: handshakes, bind, log."""
 HISTORY_SESSIONS = 200
-"""Stored sessions of the other window that a node is compared with."""
+"""Earlier sessions that a node is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a command line adds to a plan."""
+    """What a command line adds to a plan; None leaves it to the plan."""
 
-    results: Path
+    results: Path | None = None
     vantage: str | None = None
     seed: int | None = None
     only: str | None = None
+    duration: str | None = None
+    wait: str | None = None
+
+
+def prepare(loaded: LoadedPlan, options: RunOptions) -> tuple[LoadedPlan, RunOptions]:
+    """Apply what can be wrong before anything starts; raises ConfigError."""
+    if options.duration is not None:
+        try:
+            loaded = with_duration(loaded, parse_duration(options.duration))
+        except ValueError as error:
+            raise ConfigError(f"--duration {options.duration}: {error}") from None
+    vantage_named(loaded, options.vantage)
+    if options.wait:
+        opening_of(loaded, options.wait, datetime.now(UTC))
+    return loaded, replace(options, results=options.results or Path(loaded.plan.store.path))
 
 
 async def run_plan(
@@ -61,12 +78,13 @@ async def run_plan(
 
     Raises ConfigError before a packet is sent, StoreError when results cannot be written.
     """
-    plan = loaded.plan
+    plan, results = loaded.plan, options.results
+    assert results is not None
     now = datetime.now(UTC)
     lanes = expand(plan, lambda zone: window_at(plan.windows, zone, now), options.only)
     seed = options.seed if options.seed is not None else secrets.randbits(32)
     manifest = _manifest(loaded, lanes, now, seed, vantage_named(loaded, options.vantage))
-    with RunWriter(options.results, manifest) as writer:
+    with RunWriter(results, manifest) as writer:
         context = RunContext(
             manifest["run_id"],
             plan.country,
@@ -87,7 +105,7 @@ async def run_plan(
             )
         )
         await _all_lanes([Lane(lane, context) for lane in lanes], stopping)
-        assessment = await asyncio.to_thread(judge_run, options.results, manifest["run_id"])
+        assessment = await asyncio.to_thread(judge_run, results, manifest["run_id"])
         document = describe(assessment)
         writer.write_document("summary.json", document)
         verdict = ("schema_version", "run_id", "verdict", "exit_code", "thresholds", "peak", "quality")
@@ -118,24 +136,24 @@ def judge_stored(stored: StoredRun, results: Path) -> Assessment:
     return assess(stored.manifest, stored.sessions, _history(stored, results))
 
 
-def _history(stored: StoredRun, results: Path) -> Iterator[Any]:
-    """Sessions of real nodes in the windows this run did not cover (emulated nodes cover all)."""
-    covered: dict[tuple[str, str], set[str]] = {}
-    for session in stored.sessions:
-        record = session.record
-        if not record.emulated:
-            covered.setdefault((record.vendor, record.node), set()).add(record.window)
+def _history(stored: StoredRun, results: Path) -> Iterator[StoredSession]:
+    """Earlier sessions of this run's real nodes and controls, in every window: the evening is compared with
+    other hours and other days (an emulated run holds all it is compared with)."""
+    nodes = {
+        (session.record.vendor, session.record.node)
+        for session in stored.sessions
+        if not session.record.emulated
+    }
     before = str(stored.manifest.get("started_at") or datetime.now(UTC).isoformat())
-    country = str(stored.manifest.get("country"))
-    for (vendor, node), windows in covered.items():
+    for vendor, node in sorted(nodes):
         yield from find_sessions(
             results,
-            country=country,
+            country=str(stored.manifest.get("country")),
             vendor=vendor,
             node=node,
             before=before,
             limit=HISTORY_SESSIONS,
-            where=lambda record, windows=windows: record.window not in {*windows, OTHER},  # type: ignore[misc]
+            where=lambda record: record.window != OTHER,
         )
 
 

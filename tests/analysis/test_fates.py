@@ -130,7 +130,7 @@ def fates(rows: Rows, **changes: Any) -> list[Fate]:
 
 
 def test_late_is_judged_in_each_direction_above_its_minimum() -> None:
-    rows = crossings([30.0, 131.0, 30.0, 80.0], [40.0, 40.0, 141.0, 90.0])
+    rows = crossings([30.0, 131.0, 30.0, 130.0], [40.0, 40.0, 141.0, 140.0])
     found = fates(rows, deadline_ns=100 * MS)
     assert found == [Fate.ON_TIME, Fate.LATE, Fate.LATE, Fate.ON_TIME]
     assert fates(rows, deadline_ns=100 * MS, one_way=True)[2] == Fate.ON_TIME
@@ -147,7 +147,11 @@ def test_late_is_judged_in_each_direction_above_its_minimum() -> None:
     ],
 )
 def test_beyond_t_max_is_lost_in_the_slower_direction(up_ms: float, down_ms: float, fate: Fate) -> None:
-    assert fates(crossings([30.0, up_ms], [40.0, down_ms]))[1] == fate
+    rows = crossings([30.0, up_ms], [40.0, down_ms])
+    assert fates(rows)[1] == fate
+    found = analyse_session(record(), rows)
+    assert found.down is not None
+    assert (found.up.lost, found.down.lost) == (fate == Fate.LOST_UP, fate == Fate.LOST_DOWN)
 
 
 def test_a_missing_log_makes_loss_unknown_not_the_nodes() -> None:
@@ -156,6 +160,8 @@ def test_a_missing_log_makes_loss_unknown_not_the_nodes() -> None:
     assert fates(rows, outcome="died")[2:] == [Fate.LOST_UNKNOWN, Fate.LOST_UNKNOWN]
     until = {"log_until_ns": int(rows["sent_ns"][2])}
     assert fates(rows, outcome="died", client=until)[2:] == [Fate.LOST_UP, Fate.LOST_UNKNOWN]
+    rows["up_repaired_ns"][3] = rows["sent_ns"][3] + NODE_AHEAD  # a repair came, so the original did not
+    assert fates(rows, outcome="died")[2:] == [Fate.LOST_UNKNOWN, Fate.LOST_UP]
 
 
 def test_unsent_packets_are_none_of_the_networks() -> None:

@@ -71,8 +71,12 @@ def test_days_are_paired_and_their_median_counts() -> None:
     assert (row.days, row.shift, row.verdict) == (6, about(22.5), "degraded")
 
 
-def test_earlier_runs_of_other_cells_take_no_part() -> None:
-    row = rows_of(evening(), history=(morning(transport="quic-stream"), morning(node="other")))["rtt.p95"]
+def test_earlier_runs_of_other_cells_or_places_take_no_part() -> None:
+    others = (
+        *(morning(transport="quic-stream"), morning(node="other")),
+        *(morning(vantage="jkt"), morning(emulated=True)),
+    )
+    row = rows_of(evening(), history=others)["rtt.p95"]
     assert (row.verdict, row.reason) == ("inconclusive", {"code": "window_missing", "window": "offpeak"})
 
 

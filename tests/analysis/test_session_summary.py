@@ -88,14 +88,14 @@ def test_the_worst_call_is_the_one_that_lost_most() -> None:
     up[45] = None
     found = analyse_session(record(calls=3), crossings(up, [40.0] * 60, streams=3)).worst_call
     assert found == {"stream": 1, "loss_ratio": 0.1, "rtt_p95_ms": None, "infinite": ["rtt_p95_ms"]}
-    slow: list[float | None] = [30.0] * 40 + [50.0] * 20
-    found = analyse_session(record(calls=3), crossings(slow, down, streams=3)).worst_call
+    slow = [*[30.0] * 40, *[50.0] * 20]
+    found = analyse_session(record(calls=3), crossings(slow, [40.0] * 60, streams=3)).worst_call
     assert found == {"stream": 2, "loss_ratio": 0.0, "rtt_p95_ms": 90.0, "infinite": []}
     assert summary(steady(10)).worst_call is None
 
 
 def test_worst_call_percentiles_are_the_populations() -> None:
-    rows = noisy(900, 5, streams=3, loss=0.02)
+    rows = noisy(930, 5, streams=3, loss=0.02)
     found = analyse_session(record(calls=3), rows).worst_call
     assert found is not None
     alone = analyse_session(record(), rows[rows["stream"] == found["stream"]])

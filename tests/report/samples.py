@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from probe.analysis.results import (
@@ -111,12 +112,13 @@ NO_DIRECTION = Direction(
 
 def counts(scheduled: int = 1500, **changes: int) -> dict[str, int]:
     """Counts that add up: what is not named is on time."""
-    zero = ("unsent_host_late", "unsent_cc_limited", "unsent_aborted", "late", "lost_up", "lost_down")
-    zero += ("lost_unknown", "duplicates", "reordered", "policed", "socket_dropped", "corrupt")
-    found = dict.fromkeys(zero, 0) | changes
-    unsent = sum(found[name] for name in zero[:3])
+    why = ("unsent_host_late", "unsent_cc_limited", "unsent_aborted")
+    fates = ("late", "lost_up", "lost_down", "lost_unknown")
+    beside = ("duplicates", "reordered", "policed", "socket_dropped", "corrupt")
+    found = dict.fromkeys((*why, *fates, *beside), 0) | changes
+    unsent = sum(found[name] for name in why)
     sent = scheduled - unsent
-    gone = sum(found[name] for name in ("late", "lost_up", "lost_down", "lost_unknown"))
+    gone = sum(found[name] for name in fates)
     return {"scheduled": scheduled, "unsent": unsent, "sent": sent, "on_time": sent - gone} | found
 
 
@@ -156,7 +158,8 @@ def unreachable(**changes: Any) -> SessionSummary:
         up=NO_DIRECTION,
         down=NO_DIRECTION,
         worst_call=None,
-        quality=GOOD | {"stamps": dict.fromkeys(GOOD["stamps"]), "lateness_ms": dict.fromkeys(("p50", "p99"))},
+        quality=GOOD
+        | {"stamps": dict.fromkeys(GOOD["stamps"]), "lateness_ms": dict.fromkeys(("p50", "p99"))},
     )
 
 
@@ -242,59 +245,42 @@ def evening() -> Assessment:
     """A whole emulated run with a good vendor and one whose evening is bad."""
     sessions: list[SessionSummary] = []
     thresholds: list[Judgement] = []
-    peak: list[PeakRow] = []
-    for vendor, node in (("alpha", "jkt-sim"), ("beta", "jkt-sim")):
-        for network in ("clean", "lossy-3g"):
-            for window in ("peak", "offpeak"):
-                for transport in ("udp", "quic-datagram", "quic-stream"):
-                    where = {"vendor": vendor, "node": node, "network": network, "window": window}
-                    bad = vendor == "beta" and window == "peak"
-                    make = lossy if bad and network == "lossy-3g" else session
-                    p50 = {} if make is lossy else {"p50": 171.3 if bad else 43.1}
-                    handshake = None if transport == "udp" else 95.0
-                    sessions.append(
-                        make(
-                            **where,
-                            **p50,
-                            transport=transport,
-                            emulated=True,
-                            index=len(sessions),
-                            handshake_ms=handshake,
-                        )
-                    )
-                    if network == "clean":
-                        scope = CELL | where | {"transport": transport}
-                        thresholds.append(judgement("fail" if bad else "pass", scope=scope))
-        for transport in ("udp", "quic-stream"):
-            names = {"vendor": vendor, "node": node, "transport": transport}
-            bad = vendor == "beta"
-            peak.append(peak_row(**names) if bad else good_peak(**names))
-            peak.append(
-                peak_row(
-                    **names,
-                    metric="up.residual",
-                    unit="%",
-                    peak=0.67,
-                    offpeak=0.0,
-                    shift=0.67,
-                    ratio=None,
-                    infinite=("ratio",),
-                    verdict="inconclusive",
-                    reason={"code": "too_few_days", "days": 1, "min_days": 6},
-                )
-            )
-    recovered = {"vendor": "beta", "node": "jkt-sim", "network": "lossy-3g"}
+    for vendor, network, window, transport in product(
+        ("alpha", "beta"),
+        ("clean", "lossy-3g"),
+        ("peak", "offpeak"),
+        ("udp", "quic-datagram", "quic-stream"),
+    ):
+        where = {"vendor": vendor, "network": network, "window": window, "transport": transport}
+        facts: dict[str, Any] = {"emulated": True, "index": len(sessions)}
+        facts["handshake_ms"] = None if transport == "udp" else 95.0
+        bad = vendor == "beta" and window == "peak"
+        if bad and network == "lossy-3g":
+            sessions.append(lossy(**where, **facts))
+        else:
+            sessions.append(session(171.3 if bad else 43.1, **where, **facts))
+        if network == "clean":
+            thresholds.append(judgement("fail" if bad else "pass", scope=CELL | where))
     thresholds.append(
         judgement(
             "inconclusive",
             expr="down.residual < 1%",
             unit="%",
             value=0.64,
-            scope=CELL | recovered,
+            scope=CELL | {"vendor": "beta", "network": "lossy-3g"},
             severity="warn",
             line=42,
         )
     )
+    peak = [
+        row
+        for transport in ("udp", "quic-stream")
+        for row in (
+            good_peak(vendor="alpha", transport=transport),
+            peak_row(vendor="beta", transport=transport),
+            few_days(vendor="beta", transport=transport),
+        )
+    ]
     return assessment(
         verdict="fail",
         exit_code=99,
@@ -310,3 +296,11 @@ def good_peak(**changes: Any) -> PeakRow:
     values = {"peak": 61.0, "offpeak": 60.2, "shift": 0.8, "ratio": 1.0133}
     reason = {"code": "within_margin", "margin": 10.0}
     return peak_row(**(values | {"verdict": "not_degraded", "reason": reason} | changes))
+
+
+def few_days(**changes: Any) -> PeakRow:
+    """Undecided, with an infinite ratio: off-peak is zero."""
+    values = {"metric": "up.residual", "unit": "%", "peak": 0.67, "offpeak": 0.0, "shift": 0.67}
+    reason = {"code": "too_few_days", "days": 1, "min_days": 6}
+    undecided = {"ratio": None, "infinite": ("ratio",), "days": 1, "verdict": "inconclusive"}
+    return peak_row(**(values | undecided | {"reason": reason} | changes))

@@ -1,0 +1,31 @@
+"""`probe report RUN`: the tables and the verdict of a stored run, from its packets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from probe.cli.options import RESULTS, AsJson, Quiet, Results
+
+
+def report(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's id, the beginning of one, or its folder.")
+    ],
+    results: Results = RESULTS,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Analyse and judge a stored run again, from its packet files alone; exit code as its verdict."""
+    from probe.report.output import Output
+    from probe.session.run import judge_stored
+    from probe.store.reader import load_run
+
+    output = Output(as_json=as_json, quiet=quiet)
+    stored = load_run(results, run)
+    for problem in stored.problems:
+        output.note(problem)
+    assessment = judge_stored(stored, stored.folder.parent.parent)
+    output.assessment(assessment, stored.manifest)
+    raise typer.Exit(assessment.exit_code)

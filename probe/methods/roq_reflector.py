@@ -1,0 +1,110 @@
+"""RTP over QUIC at a node: which test connection belongs to which session.
+
+A client opens its connection (ALPN `roq`), writes the session's token on its first bidirectional
+stream and gets one byte back; media follows in DATAGRAM frames or on unidirectional streams. Unlike a
+UDP 5-tuple the address is proved by QUIC's own handshake.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamDataReceived
+from numpy.typing import NDArray
+
+from probe.errors import ProtocolError
+from probe.methods.control import MISUSE_CODE
+from probe.methods.negotiation import TOKEN_BYTES, Grant
+from probe.methods.quic_server import Peer
+from probe.methods.roq_session import RoqSession
+
+BIND_STREAM = 0
+BOUND = b"\x01"
+CLOSED_CODE = 0x102
+"""Application error code of a connection whose session was closed."""
+
+
+class RoqReflector:
+    """All RTP over QUIC sessions of a node; a backend of the control channel."""
+
+    def __init__(self) -> None:
+        self.strays = 0
+        """Connections without a valid token, or with something else than media."""
+        self.touched: list[Peer] = []
+        """Connections that were written to without an event of theirs; for the server to be told."""
+        self._sessions: dict[int, RoqSession] = {}
+        self._by_token: dict[bytes, RoqSession] = {}
+        self._shown: dict[Peer, bytes] = {}
+        self._bound: dict[Peer, RoqSession] = {}
+
+    # the control channel's side
+
+    def open(self, grant: Grant) -> None:
+        """Serve the session from now on; raises OSError when there is no memory for its log."""
+        try:
+            session = RoqSession(grant)
+        except MemoryError as error:
+            raise OSError("no memory for the session's log") from error
+        self._sessions[grant.session] = self._by_token[grant.token] = session
+
+    def log(self, session: int, after: int, limit: int) -> NDArray[np.void]:
+        return self._sessions[session].log(after, limit)
+
+    def report(self, session: int) -> dict[str, Any]:
+        return self._sessions[session].report()
+
+    def close(self, session: int) -> None:
+        closed = self._sessions.pop(session, None)
+        if closed is not None:
+            del self._by_token[closed.grant.token]
+            if closed.peer is not None:
+                self._release(closed.peer, "session closed")
+
+    # the connections' side
+
+    def handle(self, peer: Peer, event: QuicEvent, now: float) -> None:
+        """Take an event of a test connection."""
+        try:
+            if isinstance(event, ConnectionTerminated):
+                self._leave(peer)
+            elif session := self._bound.get(peer):
+                session.handle(event, now)
+            elif isinstance(event, StreamDataReceived):
+                self._take_token(peer, event)
+        except ProtocolError as error:
+            self.strays += 1
+            peer.close(MISUSE_CODE, str(error)[:200])
+
+    def on_leaving(self, peer: Peer, now_ns: int) -> None:
+        """Correct the leaving time of media just handed out on `peer`."""
+        if session := self._bound.get(peer):
+            session.on_leaving(now_ns)
+
+    def _take_token(self, peer: Peer, event: StreamDataReceived) -> None:
+        if event.stream_id != BIND_STREAM:
+            raise ProtocolError("media before the session's token")
+        shown = self._shown.pop(peer, b"") + event.data
+        if len(shown) < TOKEN_BYTES:
+            self._shown[peer] = shown
+            return
+        session = self._by_token.get(shown)
+        if session is None:
+            raise ProtocolError("no session has this token")
+        if session.peer is not None:
+            self._release(session.peer, "bound anew")
+        peer.confirmed = True
+        self._bound[peer] = session
+        session.bind(peer)
+        peer.quic.send_stream_data(BIND_STREAM, BOUND)
+
+    def _release(self, peer: Peer, reason: str) -> None:
+        self._bound.pop(peer, None)
+        peer.close(CLOSED_CODE, reason)
+        self.touched.append(peer)
+
+    def _leave(self, peer: Peer) -> None:
+        self._shown.pop(peer, None)
+        session = self._bound.pop(peer, None)
+        if session is not None:
+            session.peer = None

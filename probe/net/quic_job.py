@@ -1,0 +1,239 @@
+"""Run one RTP over QUIC session in a worker process: handshake, token, media on an absolute schedule, tail."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.errors import Unreachable
+from probe.methods.batch import ADDRESS_BYTES, Batch
+from probe.methods.media_client import MediaClient
+from probe.methods.negotiation import QUIC_STREAM
+from probe.methods.quic_client import NodeIdentity, client_connection, why_closed
+from probe.methods.quic_server import CONTROL_ALPN, ROQ_ALPN, Datagrams
+from probe.methods.roq_client import RoqClient
+from probe.methods.schedule import schedule
+from probe.metrics import NEVER, T_MAX_NS, Rows
+from probe.net.address import Address
+from probe.net.clock import Waiter, monotonic_ns
+from probe.net.job import DONE, HANDSHAKE_TIMEOUT_NS, SENDING, WAITING, JobResult, MediaJob
+from probe.net.quality import LoopCanary, quality_facts
+from probe.net.udp import UdpSocket, open_udp
+
+START_DELAY_NS = 50_000_000
+TAIL_MARGIN_NS = 50_000_000
+IDLE_NS = 50_000_000
+_PROGRESS_NS = 20_000
+"""A timer that is due again at once waits so long: aioquic arms its loss timer one rounding error early."""
+
+
+def run_quic_job(job: MediaJob, rows: Rows, progress: NDArray[np.void]) -> JobResult:
+    """Measure one session over QUIC and leave every packet in `rows`.
+
+    Raises FingerprintMismatch when the test connection reaches another node than the control channel's,
+    NotMeasured when the stream cannot be sent over it.
+    """
+    sock = open_udp(peer=job.address, plain=job.plain)
+    try:
+        return _QuicSession(job, sock, rows, progress).run()
+    finally:
+        progress["phase"] = DONE
+        sock.close()
+        gc.collect()  # connections are cycles, and this process collects only when told
+
+
+def quic_handshake(
+    address: Address, *, server_name: str = "", fingerprint: str | None = None, cafile: str | None = None
+) -> float | None:
+    """Milliseconds of a QUIC handshake with the node at `address`, on a new connection that is closed at
+    once; None if there was none in time. Raises FingerprintMismatch."""
+    identity = NodeIdentity(server_name or address[0], fingerprint, cafile)
+    quic = client_connection(identity, CONTROL_ALPN)
+    sock = open_udp(peer=address)
+    start_ns = monotonic_ns()
+    arrived = 0.0
+    waiter = Waiter(sock.fileno())
+    try:
+        quic.connect(address, 0.0)
+        while (now_ns := monotonic_ns()) < start_ns + HANDSHAKE_TIMEOUT_NS and not sock.refused:
+            now = (now_ns - start_ns) / 1e9
+            due = quic.get_timer()
+            if due is not None and due <= now:
+                quic.handle_timer(now)
+            _send(sock, quic.datagrams_to_send(now))
+            if quic._handshake_complete:
+                identity.check(quic)
+                quic.close()
+                _send(sock, quic.datagrams_to_send(now))
+                return arrived * 1e3
+            if why_closed(quic, identity):
+                return None
+            batch = sock.receive()
+            for row in range(len(batch.size)):
+                arrived = (int(batch.time_ns[row]) - start_ns) / 1e9
+                quic.receive_datagram(batch.data[row, : batch.size[row]].tobytes(), address, arrived)
+            if not len(batch.size):
+                due = quic.get_timer()
+                waiter.wait(start_ns + round(due * 1e9) if due is not None else now_ns + IDLE_NS)
+    finally:
+        sock.close()
+    return None
+
+
+class _QuicSession:
+    """The packet loop: nothing in it waits for anything but the schedule, QUIC's timers and the socket."""
+
+    def __init__(self, job: MediaJob, sock: UdpSocket, rows: Rows, progress: NDArray[np.void]) -> None:
+        self._job, self._sock, self._rows, self._progress = job, sock, rows, progress
+        self._plan = schedule(job.spec, np.random.default_rng(job.seed)).first(job.packets)
+        self._origin_ns = monotonic_ns()
+        identity = NodeIdentity(job.server_name or job.address[0], job.fingerprint, job.cafile)
+        self._client = RoqClient(
+            client_connection(identity, ROQ_ALPN),
+            identity,
+            address=job.address,
+            token=job.token,
+            streams=job.transport == QUIC_STREAM,
+            deadline_ns=job.deadline_ns,
+            origin_ns=self._origin_ns,
+        )
+        self._waiter = Waiter(sock.fileno())
+        self._canary = LoopCanary()
+
+    def run(self) -> JobResult:
+        result = JobResult()
+        client = self._client
+        if error := self._connect():
+            result.outcome = "aborted" if self._progress["stop"][0] else "unreachable"
+            code = "no_handshake" if client.handshake_at is None else "no_bind"
+            result.error = {"code": code, "transport": self._job.transport, "detail": error}
+        if client.handshake_at is not None:
+            result.handshake_ms = client.handshake_at * 1e3
+        if client.handshake_at is None or client.bound_at is None:
+            return result
+        result.bind_ms = (client.bound_at - client.handshake_at) * 1e3
+        client.check_size(int(self._plan.size.max()))
+        media = self._media()
+        result.first_packet_ms = self._first_packet_ms()
+        result.counters = asdict(media.counts) | client.counters()
+        result.counters |= {"refused": self._sock.refused, "carrier": self._sock.carrier}
+        result.quality = quality_facts(self._taken_rows(), self._canary, dropped=self._sock.dropped())
+        if self._progress["stop"][0] or client.closed:
+            result.outcome = "aborted"
+        client.close()
+        self._step()
+        return result
+
+    def _connect(self) -> str | None:
+        """Handshake and token; returns why there is no connection."""
+        self._client.connect(0.0)
+        while self._client.bound_at is None:
+            if monotonic_ns() >= self._origin_ns + HANDSHAKE_TIMEOUT_NS:
+                return f"no answer within {HANDSHAKE_TIMEOUT_NS / 1e9:g} s"
+            if reason := self._client.closed:
+                if not isinstance(reason, Unreachable):
+                    raise reason
+                return str(reason)
+            if self._sock.refused:
+                return "nobody listens there"
+            if self._progress["stop"][0]:
+                return "stopped"
+            self._step()
+        return None
+
+    def _media(self) -> MediaClient:
+        job, client, progress = self._job, self._client, self._progress
+        media = MediaClient(
+            job.spec,
+            self._plan,
+            self._rows,
+            ssrc_base=job.ssrc_base,
+            token=job.token,
+            nack=False,
+            start_ns=monotonic_ns() + START_DELAY_NS,
+        )
+        client.start(media, self._rows, packets=self._plan.packets, ssrc_base=job.ssrc_base)
+        progress["start_ns"], progress["phase"] = media.start_ns, SENDING
+        give_up_ns = 0
+        while not progress["stop"][0] and client.closed is None:
+            self._step()
+            progress["sent"], progress["received"] = media.sent, client.packets_back
+            if not client.all_sent:
+                continue
+            if not give_up_ns:
+                give_up_ns = monotonic_ns() + T_MAX_NS + TAIL_MARGIN_NS
+                progress["phase"] = WAITING
+            if monotonic_ns() >= give_up_ns or self._nothing_outstanding():
+                break
+        progress["end_ns"] = monotonic_ns()
+        client.abort()
+        return media
+
+    def _step(self) -> None:
+        """Take what arrived, send what is due, then wait for either."""
+        client = self._client
+        batch = self._sock.receive()
+        client.kernel_stamped = batch.kernel_stamped
+        for row in range(len(batch.size)):
+            at_ns = int(batch.time_ns[row])
+            data = batch.data[row, : batch.size[row]].tobytes()
+            client.receive_datagram(data, self._job.address, self._seconds(at_ns))
+        now_ns = monotonic_ns()
+        client.handle_timer(self._seconds(now_ns))
+        datagrams = client.datagrams_to_send(self._seconds(now_ns))
+        if datagrams:
+            client.on_leaving(monotonic_ns())
+            _send(self._sock, datagrams)
+        timer = client.get_timer()
+        wake_ns = now_ns + IDLE_NS
+        if timer is not None:
+            wake_ns = min(wake_ns, max(self._origin_ns + round(timer * 1e9), now_ns + _PROGRESS_NS))
+        if monotonic_ns() < wake_ns:
+            self._waiter.wait(wake_ns)
+            self._canary.woke(wake_ns, monotonic_ns())
+
+    def _seconds(self, at_ns: int) -> float:
+        return (at_ns - self._origin_ns) / 1e9
+
+    def _nothing_outstanding(self) -> bool:
+        if self._job.spec.one_way:
+            return False
+        rows = self._rows
+        back = (rows["received_ns"] != NEVER) | (rows["down_repaired_ns"] != NEVER)
+        return bool((back | (rows["unsent"] != 0)).all())
+
+    def _first_packet_ms(self) -> float | None:
+        rows = self._rows
+        back = np.concatenate(
+            [rows[name][rows[name] != NEVER] for name in ("received_ns", "down_repaired_ns")]
+        )
+        sent = rows["sent_ns"][rows["sent_ns"] != NEVER]
+        return float(back.min() - sent.min()) / 1e6 if len(back) else None
+
+    def _taken_rows(self) -> Rows:
+        """The rows with the moments at which our host had done its part, before the congestion window."""
+        taken = self._rows.copy()
+        sent = taken["sent_ns"] != NEVER
+        taken["sent_ns"][sent] = self._client.taken_ns[sent]
+        return taken
+
+
+def _send(sock: UdpSocket, datagrams: Datagrams) -> None:
+    """Hand datagrams to the kernel as one batch."""
+    if not datagrams:
+        return
+    size = np.array([len(data) for data, _ in datagrams], np.int64)
+    width = int(size.max())
+    data = np.frombuffer(b"".join(item.ljust(width, b"\0") for item, _ in datagrams), np.uint8)
+    count = len(datagrams)
+    sock.send(
+        Batch(
+            data.reshape(count, width),
+            size,
+            np.zeros(count, np.int64),
+            np.zeros((count, ADDRESS_BYTES), np.uint8),
+        )
+    )

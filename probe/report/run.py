@@ -1,0 +1,71 @@
+"""A run as its user sees it: which plan, progress, tables, and the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from probe.analysis.results import Assessment
+from probe.errors import ExitStatus
+from probe.plan.load import load_plan
+from probe.plan.loaded import LoadedPlan
+from probe.plan.windows import Opening
+from probe.report.document import document
+from probe.report.live import progress_view
+from probe.report.output import Output
+from probe.session.run import RunOptions, prepare, run_plan
+from probe.session.waiting import wait_for
+from probe.store.reader import load_run
+
+_STOP_SIGNALS = {signal.SIGINT: ExitStatus.SIGINT, signal.SIGTERM: ExitStatus.SIGTERM}
+
+
+def run_and_report(name: str, options: RunOptions, *, as_json: bool, quiet: bool) -> int:
+    """Load, measure, print; returns the exit code. Raises ProbeError."""
+    output = Output(as_json=as_json, quiet=quiet)
+    loaded, options = prepare(load_plan(name), options)
+    if not quiet:
+        output.note(f"plan {loaded.path} ({_ORIGINS.get(loaded.origin, loaded.origin)})")
+        for warning in loaded.warnings:
+            output.note(str(warning))
+    return asyncio.run(_run(loaded, options, output))
+
+
+_ORIGINS = {"given": "as given", "profiles": "found in ./profiles", "packaged": "the one shipped with probe"}
+
+
+async def _run(loaded: LoadedPlan, options: RunOptions, output: Output) -> int:
+    stopping = asyncio.Event()
+    stopped_by: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        if not stopped_by:
+            output.note("stopping: what was measured is being kept (once more to leave at once)")
+            stopped_by.append(number)
+            stopping.set()
+        else:
+            raise KeyboardInterrupt
+
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    if options.wait:
+        await wait_for(
+            loaded, options.wait, stopping, lambda opening: output.note(_opening(opening, options))
+        )
+    with progress_view(output.err, quiet=output.quiet) as view:
+        assessment = await run_plan(loaded, options, view, stopping, document)
+    _report(output, assessment, options)
+    return _STOP_SIGNALS[stopped_by[0]] if stopped_by else assessment.exit_code
+
+
+def _report(output: Output, assessment: Assessment, options: RunOptions) -> None:
+    assert options.results
+    manifest = load_run(options.results, assessment.run_id).manifest
+    output.assessment(assessment, manifest)
+    if not output.quiet:
+        output.note(f"kept in {options.results}; again: probe report {assessment.run_id}")
+
+
+def _opening(opening: Opening, options: RunOptions) -> str:
+    return f"waiting for {options.wait}: it opens at {opening.opens:%Y-%m-%d %H:%M} UTC"
