@@ -22,15 +22,20 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"probe {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def probe(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    if version:
-        typer.echo(f"probe {__version__}")
-        raise typer.Exit
+    """Options of `probe` itself."""
 
 
 app.command(short_help="Measure a plan, keep every packet's record, judge.")(run.run)

@@ -83,9 +83,9 @@ def _crash(error: BaseException, as_json: bool) -> int:
 
 
 def _stopped(stop: SystemExit) -> int:
-    """Typer turns any broken pipe into an exit; only that of our own output is no crash."""
+    """Typer turns any broken pipe into exit 1; only that of our own output is no crash."""
     cause = stop.__context__
-    if isinstance(cause, OSError) and cause.errno == errno.EPIPE:
+    if stop.code == 1 and isinstance(cause, OSError) and cause.errno == errno.EPIPE:
         return _broken_pipe(cause, as_json=False)
     return stop.code if isinstance(stop.code, int) else int(ExitStatus.CRASH)
 

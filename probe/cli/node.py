@@ -14,10 +14,13 @@ def node(
         Path | None, typer.Option(help="file with the shared key (else $PROBE_NODE_KEY, else one is made)")
     ] = None,
     state: Annotated[
-        Path | None, typer.Option(help="where certificate and key are kept (default: the user's state folder)")
+        Path | None,
+        typer.Option(help="where certificate and key are kept (default: the user's state folder)"),
     ] = None,
     max_sessions: Annotated[int, typer.Option(min=1, help="sessions at a time, in all")] = 64,
-    max_sessions_per_address: Annotated[int, typer.Option(min=1, help="sessions at a time of one address")] = 8,
+    max_sessions_per_address: Annotated[
+        int, typer.Option(min=1, help="sessions at a time of one address")
+    ] = 8,
     max_streams: Annotated[int, typer.Option(min=1, help="streams of one session")] = 4000,
     max_packet_bytes: Annotated[int, typer.Option(min=72, max=1200, help="bytes of one RTP packet")] = 1200,
     max_rate: Annotated[float, typer.Option(min=0.01, help="Mbit/s of one session")] = 200.0,
@@ -50,6 +53,6 @@ def node(
         duration_ms=max_duration * 1000,
     )
     address = parse_listen(listen)
-    key = read_key(key_file, state)
-    config = NodeConfig(address, key, state, limits, plain=plain_sockets)
+    key, source = read_key(key_file, state)
+    config = NodeConfig(address, key, source, state, limits, plain=plain_sockets)
     asyncio.run(serve_node(config, lambda ready: print_ready(ready, as_json=json)))

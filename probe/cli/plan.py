@@ -49,7 +49,8 @@ def check(plan: PlanFile, *, as_json: AsJson = False) -> None:
     except PlanError as error:
         if not as_json:
             raise
-        _print_json({"ok": False, "errors": [item.to_json() for item in error.diagnostics], "warnings": []})
+        errors = [item.to_json() for item in error.diagnostics]
+        _print_json({"ok": False, "exit_code": int(error.exit_status), "errors": errors, "warnings": []})
         typer.echo(str(error), err=True)
         raise typer.Exit(int(error.exit_status)) from None
     for warning in loaded.warnings:
@@ -59,6 +60,7 @@ def check(plan: PlanFile, *, as_json: AsJson = False) -> None:
         _print_json(
             {
                 "ok": True,
+                "exit_code": 0,
                 "path": str(loaded.path),
                 "origin": loaded.origin,
                 "errors": [],

@@ -27,6 +27,8 @@ def run(
     from probe.session.run import RunOptions
 
     if impair != "relay":
-        raise ConfigError(f"--impair {impair} is not built yet", hint="weak networks are applied by --impair relay")
+        raise ConfigError(
+            f"--impair {impair} is not built yet", hint="weak networks are applied by --impair relay"
+        )
     options = RunOptions(results, vantage, seed, only, duration, wait)
     raise typer.Exit(run_and_report(plan, options, as_json=as_json, quiet=quiet))

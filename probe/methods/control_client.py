@@ -1,4 +1,4 @@
-"""The client's side of the control channel: show the key, then one question after another."""
+"""The client's side of the control channel, as five verbs: show the key, then one question after another."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections import deque
 from typing import Any, NamedTuple
 
 import numpy as np
-from aioquic.quic.connection import QuicConnection
-from aioquic.quic.events import HandshakeCompleted, QuicEvent, StreamDataReceived
+from aioquic.quic.events import HandshakeCompleted, PingAcknowledged, QuicEvent, StreamDataReceived
 from numpy.typing import NDArray
 
 from probe import __version__
 from probe.errors import AuthenticationFailed, NotMeasured, ProbeError, ProtocolError, Unreachable
 from probe.methods.control import LOG_ROWS, NONCE_BYTES, PROTOCOL, STREAM_ID, proof
 from probe.methods.negotiation import Grant, Json, OpenRequest, check_grant
-from probe.methods.quic_client import NodeIdentity
+from probe.methods.quic_client import NodeIdentity, client_connection, why_closed
+from probe.methods.quic_server import CONTROL_ALPN, Address, Datagrams
 from probe.wire.control import Decoder, encode_message
 from probe.wire.log import unpack_log
 
@@ -42,34 +42,82 @@ Answer = Welcome | Grant | LogPage | Report | ProbeError
 
 
 class ControlClient:
-    """Feed it the connection's events; each request gives one answer, in order, from `next_answer`.
+    """A control connection. Each request gives one answer, in order, from `next_answer`.
 
-    The first answer is to the connection itself: `Welcome` or an error.
+    The first answer is to the connection itself: `Welcome` or an error. Verbs that take in may raise
+    FingerprintMismatch, or NotMeasured when what answers is no node of this protocol: the connection is
+    then worth nothing any more.
     """
 
-    def __init__(self, quic: QuicConnection, identity: NodeIdentity, key: bytes) -> None:
-        self._quic, self._identity, self._key = quic, identity, key
+    def __init__(self, identity: NodeIdentity, key: bytes, address: Address) -> None:
+        self.heard_at = 0.0
+        """When the node last said something (seconds)."""
+        self._quic = client_connection(identity, CONTROL_ALPN)
+        self._identity, self._key, self._address = identity, key, address
         self._fingerprint = ""
         self._decoder = Decoder()
+        self._pings = 0
         self._asked: deque[Json | OpenRequest] = deque()
         self._answers: deque[Answer] = deque()
         self._log: tuple[int, int] | None = None  # rows and cursor of the blob that is to follow
 
-    def handle(self, event: QuicEvent) -> None:
-        """Take an event.
+    @property
+    def closed(self) -> ProbeError | None:
+        """Why the connection has ended; None while it lives."""
+        return why_closed(self._quic, self._identity)
 
-        Raises FingerprintMismatch, or ProtocolError when what answers is no node of this protocol: the
-        connection is then worth nothing any more.
-        """
-        if isinstance(event, HandshakeCompleted):
-            self._fingerprint = self._identity.check(self._quic)
-            self._ask({"type": "hello", "protocol": PROTOCOL, "version": __version__})
-        elif isinstance(event, StreamDataReceived) and event.stream_id == STREAM_ID:
-            for message in self._decoder.feed(event.data):
-                self._take(message)
+    def connect(self, now: float) -> None:
+        """Begin the handshake."""
+        self.heard_at = now
+        self._quic.connect(self._address, now)
+
+    def ping(self) -> None:
+        """Ask for a sign of life, to be seen in `heard_at`."""
+        self._pings += 1
+        self._quic.send_ping(self._pings)
+
+    def end(self) -> None:
+        """End the connection; send what `datagrams_to_send` gives after this."""
+        self._quic.close()
+
+    # the five verbs
+
+    def receive_datagram(self, data: bytes, addr: Any, now: float) -> None:
+        self._quic.receive_datagram(data, self._address, now)
+        self._take_events(now)
+
+    def datagrams_to_send(self, now: float) -> Datagrams:
+        return self._quic.datagrams_to_send(now)
+
+    def get_timer(self) -> float | None:
+        return self._quic.get_timer()
+
+    def handle_timer(self, now: float) -> None:
+        due = self._quic.get_timer()
+        if due is not None and due <= now:
+            self._quic.handle_timer(now)
+            self._take_events(now)
 
     def next_answer(self) -> Answer | None:
         return self._answers.popleft() if self._answers else None
+
+    def _take_events(self, now: float) -> None:
+        try:
+            while (event := self._quic.next_event()) is not None:
+                self._handle(event, now)
+        except ProtocolError as error:
+            raise NotMeasured(f"{self._identity.server_name} is no node of this version: {error}") from None
+
+    def _handle(self, event: QuicEvent, now: float) -> None:
+        if isinstance(event, PingAcknowledged):
+            self.heard_at = now
+        elif isinstance(event, HandshakeCompleted):
+            self._fingerprint = self._identity.check(self._quic)
+            self._ask({"type": "hello", "protocol": PROTOCOL, "version": __version__})
+        elif isinstance(event, StreamDataReceived) and event.stream_id == STREAM_ID:
+            self.heard_at = now
+            for message in self._decoder.feed(event.data):
+                self._take(message)
 
     # requests
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ssl
 from dataclasses import dataclass
+from typing import Any
 
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
@@ -13,7 +14,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from probe.errors import FingerprintMismatch, NotMeasured, ProbeError, Unreachable
 from probe.methods.control import fingerprint_hex
-from probe.methods.quic_server import MAX_DATAGRAM_FRAME, ROQ_ALPN, ROQ_DATAGRAM_BYTES
+from probe.methods.quic_server import (
+    CONTROL_ALPN,
+    MAX_DATAGRAM_FRAME,
+    ROQ_ALPN,
+    ROQ_DATAGRAM_BYTES,
+    Address,
+    Datagrams,
+)
 from probe.methods.quic_trace import QuicTrace, TraceLogger
 
 _NO_APPLICATION_PROTOCOL = QuicErrorCode.CRYPTO_ERROR + 120
@@ -24,7 +32,7 @@ _RECEIVE_WINDOW = 16 << 20
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
     """How a node is recognised: by the pinned `fingerprint` ("sha256:hex"), else by a certificate for
-    `server_name` from the authorities in `cafile`, else from the system's."""
+    `server_name` from the authorities in `cafile` (None: certifi's)."""
 
     server_name: str
     fingerprint: str | None = None
@@ -49,16 +57,13 @@ class NodeIdentity:
 def client_connection(identity: NodeIdentity, alpn: str) -> QuicConnection:
     """A connection that has not started; `connect` starts it."""
     pinned = identity.fingerprint is not None
-    cafile = identity.cafile
-    if not pinned and cafile is None:
-        cafile = ssl.get_default_verify_paths().cafile  # None: certifi's
     media = alpn == ROQ_ALPN
     configuration = QuicConfiguration(
         is_client=True,
         alpn_protocols=[alpn],
         server_name=identity.server_name,
         verify_mode=ssl.CERT_NONE if pinned else ssl.CERT_REQUIRED,
-        cafile=cafile,
+        cafile=identity.cafile,
         idle_timeout=60.0 if media else 15.0,
         max_data=_RECEIVE_WINDOW,
         max_stream_data=_RECEIVE_WINDOW,
@@ -98,3 +103,39 @@ def why_closed(quic: QuicConnection, identity: NodeIdentity) -> ProbeError | Non
         return Unreachable(f"{name} has stopped answering")
     reason = event.reason_phrase or f"code {code:#x}"
     return Unreachable(f"{name} has closed the connection: {reason}")
+
+
+class Handshake:
+    """A connection that is closed as soon as it stands, to measure how long that takes; as five verbs."""
+
+    def __init__(self, identity: NodeIdentity, address: Address) -> None:
+        self.completed_at: float | None = None
+        self._identity, self._address = identity, address
+        self._quic = client_connection(identity, CONTROL_ALPN)
+
+    @property
+    def closed(self) -> ProbeError | None:
+        """Why there will be no handshake; None while there may be."""
+        return None if self.completed_at is not None else why_closed(self._quic, self._identity)
+
+    def connect(self, now: float) -> None:
+        self._quic.connect(self._address, now)
+
+    def receive_datagram(self, data: bytes, addr: Any, now: float) -> None:
+        """Raises FingerprintMismatch when the other end is not the node."""
+        self._quic.receive_datagram(data, self._address, now)
+        if self.completed_at is None and self._quic._handshake_complete:
+            self.completed_at = now
+            self._identity.check(self._quic)
+            self._quic.close()
+
+    def datagrams_to_send(self, now: float) -> Datagrams:
+        return self._quic.datagrams_to_send(now)
+
+    def get_timer(self) -> float | None:
+        return self._quic.get_timer()
+
+    def handle_timer(self, now: float) -> None:
+        due = self._quic.get_timer()
+        if due is not None and due <= now:
+            self._quic.handle_timer(now)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import (
     DatagramFrameReceived,
     HandshakeCompleted,
@@ -23,8 +22,8 @@ from probe.errors import NotMeasured, ProbeError, ProtocolError
 from probe.methods.arrays import count_up
 from probe.methods.batch import ADDRESS_BYTES, FOREVER, Batch
 from probe.methods.media_client import MediaClient
-from probe.methods.quic_client import NodeIdentity, trace_of, why_closed
-from probe.methods.quic_server import Address, Datagrams
+from probe.methods.quic_client import NodeIdentity, client_connection, trace_of, why_closed
+from probe.methods.quic_server import ROQ_ALPN, Address, Datagrams
 from probe.methods.roq_reflector import BIND_STREAM, BOUND
 from probe.methods.roq_sender import Outgoing, RoqSender, largest_packet
 from probe.metrics import NEVER, Repair, Rows, Stamp, Unsent
@@ -44,7 +43,6 @@ class RoqClient:
 
     def __init__(
         self,
-        quic: QuicConnection,
         identity: NodeIdentity,
         *,
         address: Address,
@@ -59,14 +57,18 @@ class RoqClient:
         """Whether the times of received datagrams are kernel stamps."""
         self.packets_back = 0
         """RTP packets received."""
-        self._quic, self._identity = quic, identity
-        self._trace = trace_of(quic)
+        self._quic, self._identity = client_connection(identity, ROQ_ALPN), identity
+        self._trace = trace_of(self._quic)
         self._trace.recording = True
         self._address, self._token = address, token
         self._streams_mode = streams
         self._origin_ns = origin_ns
         self._sender = RoqSender(
-            quic, self._trace, streams=streams, time_field="t1", expire_ns=max(deadline_ns // 2, 1_000_000)
+            self._quic,
+            self._trace,
+            streams=streams,
+            time_field="t1",
+            expire_ns=max(deadline_ns // 2, 1_000_000),
         )
         self._decoders: dict[int, StreamDecoder] = {}
         self._media: MediaClient | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import os
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,20 @@ def load(certificate: Path, key: Path) -> NodeCertificate:
     return NodeCertificate(first, private_key, tuple(chain))
 
 
+def authorities(cafile: str | None) -> str | None:
+    """The certificate authorities to trust: `cafile`, else the system's, else None for certifi's.
+
+    Raises NotMeasured when `cafile` cannot be used.
+    """
+    if cafile is None:
+        return ssl.get_default_verify_paths().cafile
+    try:
+        ssl.create_default_context(cafile=cafile)
+    except OSError as error:
+        raise NotMeasured(f"cannot use the certificate authorities in {cafile}: {error.strerror}") from None
+    return cafile
+
+
 def self_signed() -> NodeCertificate:
     """A new P-256 certificate. Clients pin it, so its name says nothing and its end is far."""
     private_key = ec.generate_private_key(ec.SECP256R1())
@@ -104,12 +119,12 @@ def _write(certificate: Path, key: Path) -> None:
     made = self_signed()
     pem = made.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     # The key first, by a temporary name: a node killed in between makes both anew.
-    temporary = key.with_suffix(".new")
+    temporary = key.with_name(key.name + ".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(pem)
-    certificate_temporary = certificate.with_suffix(".new")
+    certificate_temporary = certificate.with_name(certificate.name + ".new")
     certificate_temporary.write_bytes(made.certificate.public_bytes(Encoding.PEM))
     temporary.replace(key)
     certificate_temporary.replace(certificate)

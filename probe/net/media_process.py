@@ -71,7 +71,7 @@ class _MediaLoop:
             batch = sock.receive()
             now_ns = monotonic_ns()
             if len(batch.size):
-                self._receive(batch)
+                take_media(reflector, sock, batch)
             if reflector.next_time_ns() <= now_ns:
                 sock.send(reflector.packets_to_send(monotonic_ns(), now_ns))
             if len(batch.size):
@@ -82,32 +82,6 @@ class _MediaLoop:
                 next_order_ns = now_ns + 1_000_000
                 if orders.readable() and not self._obey():
                     return
-
-    def _receive(self, batch: Batch) -> None:
-        stun = batch.data[:, 0] <= 3
-        if stun.any():
-            self._answer_stun(batch.take(stun))
-            batch = batch.take(~stun)
-        strays = batch.data[:, 0] // 64 != 2
-        if strays.any():
-            self._reflector.strays += int(strays.sum())
-            batch = batch.take(~strays)
-        self._reflector.receive(batch)
-
-    def _answer_stun(self, batch: Batch) -> None:
-        answers = []
-        for row in range(len(batch.size)):
-            request = batch.data[row, : batch.size[row]].tobytes()
-            try:
-                answer = binding_response(request, unpack_address(batch.address[row]))
-            except ProtocolError:
-                self._reflector.strays += 1
-                continue
-            data = np.frombuffer(answer, np.uint8)[None, :]
-            answers.append(
-                Batch(data, np.array([len(answer)], np.int64), batch.time_ns[[row]], batch.address[[row]])
-            )
-        self._sock.send(join(answers))
 
     def _publish(self) -> None:
         dropped = self._sock.dropped()
@@ -126,23 +100,59 @@ class _MediaLoop:
 
     def _open(self, order: _Open, fds: list[int]) -> None:
         grant = order.grant
-        log, counts = SharedArray(fds[0], LOG, order.capacity), SharedArray(fds[1], np.int64, len(COUNT_NAMES))
+        log, counts = (
+            SharedArray(fds[0], LOG, order.capacity),
+            SharedArray(fds[1], np.int64, len(COUNT_NAMES)),
+        )
         log.close_fd()
         counts.close_fd()
-        session = ReflectedSession(
-            grant.session,
-            grant.token,
-            ssrc_base=grant.ssrc_base,
-            streams=grant.streams,
-            packets=grant.packets,
-            rate_pps=grant.rate_pps,
-            nack=grant.nack,
-            one_way=grant.one_way,
-            log_rows=log.array,
-        )
-        session.dropped_before = self._sock.dropped()
+        session = reflected_session(grant, log.array, self._sock)
         self._reflector.open(session)
         self._shared[grant.session] = session, counts.array
+
+
+def reflected_session(grant: Grant, log_rows: NDArray[np.void], sock: UdpSocket) -> ReflectedSession:
+    """The session that a grant describes."""
+    session = ReflectedSession(
+        grant.session,
+        grant.token,
+        ssrc_base=grant.ssrc_base,
+        streams=grant.streams,
+        packets=grant.packets,
+        rate_pps=grant.rate_pps,
+        nack=grant.nack,
+        one_way=grant.one_way,
+        log_rows=log_rows,
+    )
+    session.dropped_before = sock.dropped()
+    return session
+
+
+def take_media(reflector: Reflector, sock: UdpSocket, batch: Batch) -> None:
+    """Hand RTP and RTCP to the reflector and answer STUN; the rest are strays."""
+    kind = batch.data[:, 0] // 64
+    if (kind == 2).all():
+        reflector.receive(batch)
+        return
+    stun = batch.data[:, 0] <= 3
+    _answer_stun(reflector, sock, batch.take(stun))
+    reflector.strays += int(((kind != 2) & ~stun).sum())
+    reflector.receive(batch.take(kind == 2))
+
+
+def _answer_stun(reflector: Reflector, sock: UdpSocket, batch: Batch) -> None:
+    answers = []
+    for row in range(len(batch.size)):
+        request = batch.data[row, : batch.size[row]].tobytes()
+        try:
+            answer = binding_response(request, unpack_address(batch.address[row]))
+        except ProtocolError:
+            reflector.strays += 1
+            continue
+        data = np.frombuffer(answer, np.uint8)[None, :]
+        size = np.array([len(answer)], np.int64)
+        answers.append(Batch(data, size, batch.time_ns[[row]], batch.address[[row]]))
+    sock.send(join(answers))
 
 
 class MediaProcess:

@@ -8,23 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import numpy as np
-from aioquic.quic.connection import QuicConnection
-from aioquic.quic.events import PingAcknowledged
 from numpy.typing import NDArray
 
-from probe.errors import NotMeasured, ProbeError, ProtocolError, Unreachable
+from probe.errors import NotMeasured, ProbeError, Unreachable
 from probe.methods.control_client import Answer, ControlClient, LogPage, Report, Welcome
 from probe.methods.negotiation import Grant, Json, OpenRequest
-from probe.methods.quic_client import NodeIdentity, client_connection, why_closed
-from probe.methods.quic_server import CONTROL_ALPN
+from probe.methods.quic_client import NodeIdentity
 from probe.net.address import Address, family_of
+from probe.net.certificate import authorities
 from probe.net.udp import enlarge_buffers
 
 PING_S = 2.0
@@ -56,22 +53,13 @@ async def connect_control(
     Raises Unreachable (no answer), AuthenticationFailed (wrong key), FingerprintMismatch (wrong node), or
     NotMeasured (no probe node, refused).
     """
-    identity = NodeIdentity(server_name or address[0], fingerprint, cafile)
-    _check_cafile(cafile)
+    identity = NodeIdentity(server_name or address[0], fingerprint, authorities(cafile))
     control = ControlConnection(address, identity, key)
     try:
         await control.start(timeout)
         yield control
     finally:
         control.stop()
-
-
-def _check_cafile(cafile: str | None) -> None:
-    try:
-        if cafile is not None:
-            ssl.create_default_context(cafile=cafile)
-    except OSError as error:
-        raise NotMeasured(f"cannot use the certificate authorities in {cafile}: {error.strerror}") from None
 
 
 class ControlConnection:
@@ -88,13 +76,11 @@ class ControlConnection:
         """What the node would grant at most."""
         self._address, self._identity = address, identity
         self._where = f"{identity.server_name} ({address[0]} port {address[1]}, UDP)"
-        self._quic: QuicConnection = client_connection(identity, CONTROL_ALPN)
-        self._client = ControlClient(self._quic, identity, key)
+        self._client = ControlClient(identity, key, address)
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[asyncio.Future[Answer]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._watch: asyncio.Task[None] | None = None
-        self._heard_at = 0.0
         self._sock = socket.socket(family_of(address[0]), socket.SOCK_DGRAM)
         self._sock.setblocking(False)
         enlarge_buffers(self._sock)
@@ -150,9 +136,8 @@ class ControlConnection:
         except OSError as error:
             raise Unreachable(f"no way to {self._where}: {error.strerror}") from None
         self._loop.add_reader(self._sock.fileno(), self._on_readable)
-        self._heard_at = self._loop.time()
         welcome = self._expect()
-        self._quic.connect(self._address, self._loop.time())
+        self._client.connect(self._loop.time())
         self._flush()
         self.limits = (await self._answer(welcome, Welcome, seconds)).limits
         self._watch = self._loop.create_task(self._keep_alive())
@@ -163,7 +148,7 @@ class ControlConnection:
             return
         if self._watch is not None:
             self._watch.cancel()
-        self._quic.close()
+        self._client.end()
         self._flush()
         if self._timer is not None:
             self._timer.cancel()
@@ -174,19 +159,19 @@ class ControlConnection:
 
     async def _keep_alive(self) -> None:
         """Notice that the node is gone, wherever its packets get lost."""
-        number = 0
+        beat = 0
         while not self.lost.is_set():
             slept_at = self._loop.time()
             await asyncio.sleep(PING_S / 2)
             now = self._loop.time()
             if now - slept_at > PING_S:
-                self._heard_at = now  # we were not there ourselves: a suspended host hears nothing
-            if now - self._heard_at > DEAD_S:
+                self._client.heard_at = now  # we were not there ourselves: a suspended host hears nothing
+            if now - self._client.heard_at > DEAD_S:
                 self._fail(Unreachable(f"{self._where} has stopped answering"))
                 return
-            number += 1
-            if number % 2:
-                self._quic.send_ping(number)
+            beat += 1
+            if beat % 2:
+                self._client.ping()
                 self._flush()
 
     def _fail(self, reason: ProbeError) -> None:
@@ -202,17 +187,17 @@ class ControlConnection:
     # carrying
 
     def _on_readable(self) -> None:
-        for _ in range(_RECEIVE_AT_ONCE):
-            try:
+        try:
+            for _ in range(_RECEIVE_AT_ONCE):
                 data = self._sock.recv(_RECEIVE_BYTES)
-            except (BlockingIOError, InterruptedError):
-                break
-            except OSError as error:
-                self._refused(error)
-                break
-            self._quic.receive_datagram(data, self._address, self._loop.time())
-        self._take_events()
-        self._flush()
+                self._client.receive_datagram(data, self._address, self._loop.time())
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            self._refused(error)
+        except ProbeError as error:
+            self._fail(error)
+        self._go_on()
 
     def _refused(self, error: OSError) -> None:
         """ICMP says that the port or host cannot be reached."""
@@ -225,36 +210,26 @@ class ControlConnection:
 
     def _on_timer(self) -> None:
         self._timer = None
-        now = self._loop.time()
-        due = self._quic.get_timer()
-        if due is not None and due <= now:
-            self._quic.handle_timer(now)
-        self._take_events()
-        self._flush()
-
-    def _take_events(self) -> None:
         try:
-            while (event := self._quic.next_event()) is not None:
-                if isinstance(event, PingAcknowledged):
-                    self._heard_at = self._loop.time()
-                else:
-                    self._client.handle(event)
-        except ProtocolError as error:
-            self._fail(NotMeasured(f"{self._where} is no node of this version: {error}"))
+            self._client.handle_timer(self._loop.time())
         except ProbeError as error:
             self._fail(error)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """After anything came in: hand out answers, send, and see whether the connection still lives."""
         while (answer := self._client.next_answer()) is not None:
-            self._heard_at = self._loop.time()
             if self._waiting and not (future := self._waiting.popleft()).done():
                 future.set_result(answer)
-        if reason := why_closed(self._quic, self._identity):
+        self._flush()
+        if reason := self._client.closed:
             self._fail(reason)
 
     def _flush(self) -> None:
         if self._sock.fileno() < 0:
             return
         now = self._loop.time()
-        for data, _ in self._quic.datagrams_to_send(now):
+        for data, _ in self._client.datagrams_to_send(now):
             try:
                 self._sock.send(data)
             except (BlockingIOError, InterruptedError):
@@ -265,6 +240,6 @@ class ControlConnection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        timer = self._quic.get_timer()
+        timer = self._client.get_timer()
         if timer is not None and self.reason is None:
             self._timer = self._loop.call_at(max(timer, now + _PROGRESS_S), self._on_timer)

@@ -12,12 +12,13 @@ from probe.errors import Unreachable
 from probe.methods.batch import ADDRESS_BYTES, Batch
 from probe.methods.media_client import MediaClient
 from probe.methods.negotiation import QUIC_STREAM
-from probe.methods.quic_client import NodeIdentity, client_connection, why_closed
-from probe.methods.quic_server import CONTROL_ALPN, ROQ_ALPN, Datagrams
+from probe.methods.quic_client import Handshake, NodeIdentity
+from probe.methods.quic_server import Datagrams
 from probe.methods.roq_client import RoqClient
 from probe.methods.schedule import schedule
 from probe.metrics import NEVER, T_MAX_NS, Rows
 from probe.net.address import Address
+from probe.net.certificate import authorities
 from probe.net.clock import Waiter, monotonic_ns
 from probe.net.job import DONE, HANDSHAKE_TIMEOUT_NS, SENDING, WAITING, JobResult, MediaJob
 from probe.net.quality import LoopCanary, quality_facts
@@ -50,37 +51,28 @@ def quic_handshake(
 ) -> float | None:
     """Milliseconds of a QUIC handshake with the node at `address`, on a new connection that is closed at
     once; None if there was none in time. Raises FingerprintMismatch."""
-    identity = NodeIdentity(server_name or address[0], fingerprint, cafile)
-    quic = client_connection(identity, CONTROL_ALPN)
+    handshake = Handshake(NodeIdentity(server_name or address[0], fingerprint, authorities(cafile)), address)
     sock = open_udp(peer=address)
     start_ns = monotonic_ns()
-    arrived = 0.0
     waiter = Waiter(sock.fileno())
     try:
-        quic.connect(address, 0.0)
+        handshake.connect(0.0)
         while (now_ns := monotonic_ns()) < start_ns + HANDSHAKE_TIMEOUT_NS and not sock.refused:
             now = (now_ns - start_ns) / 1e9
-            due = quic.get_timer()
-            if due is not None and due <= now:
-                quic.handle_timer(now)
-            _send(sock, quic.datagrams_to_send(now))
-            if quic._handshake_complete:
-                identity.check(quic)
-                quic.close()
-                _send(sock, quic.datagrams_to_send(now))
-                return arrived * 1e3
-            if why_closed(quic, identity):
-                return None
+            handshake.handle_timer(now)
+            _send(sock, handshake.datagrams_to_send(now))
+            if handshake.completed_at is not None or handshake.closed:
+                break
             batch = sock.receive()
             for row in range(len(batch.size)):
                 arrived = (int(batch.time_ns[row]) - start_ns) / 1e9
-                quic.receive_datagram(batch.data[row, : batch.size[row]].tobytes(), address, arrived)
+                handshake.receive_datagram(batch.data[row, : batch.size[row]].tobytes(), address, arrived)
             if not len(batch.size):
-                due = quic.get_timer()
+                due = handshake.get_timer()
                 waiter.wait(start_ns + round(due * 1e9) if due is not None else now_ns + IDLE_NS)
     finally:
         sock.close()
-    return None
+    return None if handshake.completed_at is None else handshake.completed_at * 1e3
 
 
 class _QuicSession:
@@ -90,10 +82,8 @@ class _QuicSession:
         self._job, self._sock, self._rows, self._progress = job, sock, rows, progress
         self._plan = schedule(job.spec, np.random.default_rng(job.seed)).first(job.packets)
         self._origin_ns = monotonic_ns()
-        identity = NodeIdentity(job.server_name or job.address[0], job.fingerprint, job.cafile)
         self._client = RoqClient(
-            client_connection(identity, ROQ_ALPN),
-            identity,
+            NodeIdentity(job.server_name or job.address[0], job.fingerprint, authorities(job.cafile)),
             address=job.address,
             token=job.token,
             streams=job.transport == QUIC_STREAM,

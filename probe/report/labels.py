@@ -49,10 +49,15 @@ def one_line(record: SessionRecord) -> str:
 
 def of_scope(scope: Mapping[str, Any]) -> str:
     """The cell of a threshold in the same words; what is not in the scope is pooled, and not told."""
-    who = "/".join(str(scope[name]) for name in ("vendor", "node") if scope.get(name))
+    who = "/".join(_names(scope[name]) for name in ("vendor", "node") if scope.get(name))
     others = [name for name in scope if name not in ("vendor", "node", *CELL)]
-    named = [str(scope[name]) for name in (*CELL, *others) if scope.get(name)]
+    named = [_names(scope[name]) for name in (*CELL, *others) if scope.get(name)]
     return " ".join([who, *named] if who else named) or "the whole run"
+
+
+def _names(value: Any) -> str:
+    """One name, or any of several."""
+    return "|".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def in_order(sessions: Sequence[SessionSummary]) -> list[SessionSummary]:

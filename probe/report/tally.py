@@ -9,6 +9,9 @@ from probe.report.labels import one_line
 from probe.report.numbers import duration, plural
 from probe.session.progress import Event, RunStarted, SessionProgress
 
+NAMED = 4
+"""Sessions named in a heartbeat; a run of a hundred nodes has a line to read, too."""
+
 
 class Tally:
     """`sessions` to come in all, `finished` of them. `clock` gives seconds that only go forward."""
@@ -41,7 +44,8 @@ class Tally:
     def underway(self) -> str:
         """`measuring alpha/jkt-1 voice clean peak udp (62 %)`."""
         told = [f"{one_line(now.record)} ({_state(now)})" for now in self.active()]
-        return f"measuring {', '.join(told)}" if told else "between sessions"
+        more = [f"{len(told) - NAMED} more"] if len(told) > NAMED else []
+        return f"measuring {', '.join(told[:NAMED] + more)}" if told else "between sessions"
 
     def result(self, record: SessionRecord) -> str:
         """What a finished session sent and got back; the node's side of it is not known yet."""

@@ -55,7 +55,7 @@ class EmulatedNode:
         await self._end()
 
     async def _end(self) -> str:
-        """End the process; returns the last line it wrote to stderr."""
+        """End the process; returns what it said was wrong."""
         process = self._process
         said = b""
         if process is not None:
@@ -68,4 +68,5 @@ class EmulatedNode:
                 said = (await process.communicate())[1]
         self._state.cleanup()
         lines = said.decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        return (told or lines or [""])[-1]

@@ -87,7 +87,9 @@ class _Session:
         self._stream = spec.scenario.stream
         self._plan = schedule(self._stream, np.random.default_rng(self._record.seed))
         self._record.packets = self._plan.packets
-        self._record.rate_pps = self._plan.packets * self._stream.calls / (self._stream.duration_ns / SECOND_NS)
+        self._record.rate_pps = (
+            self._plan.packets * self._stream.calls / (self._stream.duration_ns / SECOND_NS)
+        )
 
     async def run(self) -> None:
         record = self._record
@@ -158,7 +160,7 @@ class _Session:
         if not profiles:
             return address
         up: Sequence[Impairment] = [profile.up for profile in profiles]
-        down: Sequence[Impairment] = [profile.down for profile in reversed(profiles)]
+        down: Sequence[Impairment] = [profile.down for profile in profiles]
         self._relay = await stack.enter_async_context(Relay.start(address, up, down, self._record.seed))
         return self._relay.address
 
@@ -242,5 +244,3 @@ class _Session:
     def _tell(self, phase: int, sent: int, received: int) -> None:
         total = self._record.calls * self._record.packets
         self._context.listener(SessionProgress(self._record, PHASES[phase], total, sent, received))
-
-

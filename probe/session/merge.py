@@ -14,31 +14,39 @@ def merge_log(rows: Rows, entries: NDArray[np.void], packets: int) -> None:
     """Write the node's receive log into `rows` (stream-major, `packets` a stream), in place.
 
     The first original gives T2 and T3 (a reflection that came back brought the same), later ones count
-    as duplicates; the first repair gives `up_repaired_ns`. Entries of rows that are not ours are ignored.
+    as duplicates; the first repair gives `up_repaired_ns` (a QUIC stream delivers the repaired packet itself,
+    which is then reflected as well). Entries of rows that are not ours are ignored.
     """
     keys = entries["stream"].astype(np.int64) * packets + entries["index"]
     known = (entries["index"] < packets) & (keys < len(rows))
     entries, keys = entries[known], keys[known]
-    repair = (entries["flags"] & log.RTX) != 0
-    duplicate = (entries["flags"] & log.DUPLICATE) != 0
-    first = ~repair & ~duplicate
-    _originals(rows, keys[first], entries[first])
-    count_up(rows["up_duplicates"], keys[duplicate & ~repair])
-    _repairs(rows, keys[repair], entries["t2"][repair])
+    flags = entries["flags"]
+    rtx, duplicate, late_copy = (flags & bit != 0 for bit in (log.RTX, log.DUPLICATE, log.FIRST_LOST))
+    original = ~rtx & ~duplicate
+    _reflections(rows, keys[original], entries[original])
+    arrived = original & ~late_copy
+    rows["node_received_ns"][keys[arrived]] = entries["t2"][arrived]
+    _stamp(rows, keys[arrived], flags[arrived], log.KERNEL_T2, Stamp.NODE_RECEIVED)
+    count_up(rows["up_duplicates"], keys[duplicate & ~rtx])
+    for copies, remedy in ((rtx, Repair.RTX), (original & late_copy, Repair.QUIC)):
+        _repairs(rows, keys[copies], entries["t2"][copies], remedy)
 
 
-def _originals(rows: Rows, keys: NDArray[np.int64], entries: NDArray[np.void]) -> None:
-    rows["node_received_ns"][keys] = entries["t2"]
+def _reflections(rows: Rows, keys: NDArray[np.int64], entries: NDArray[np.void]) -> None:
     reflected = entries["t3"] != NEVER
-    rows["node_sent_ns"][keys[reflected]] = entries["t3"][reflected]
-    rows["down_seq"][keys[reflected]] = entries["down_seq"][reflected]
-    for flag, stamp in ((log.KERNEL_T2, Stamp.NODE_RECEIVED), (log.KERNEL_T3, Stamp.NODE_SENT)):
-        rows["stamps"][keys[(entries["flags"] & flag) != 0]] |= np.uint8(stamp)
+    keys, entries = keys[reflected], entries[reflected]
+    rows["node_sent_ns"][keys] = entries["t3"]
+    rows["down_seq"][keys] = entries["down_seq"]
+    _stamp(rows, keys, entries["flags"], log.KERNEL_T3, Stamp.NODE_SENT)
 
 
-def _repairs(rows: Rows, keys: NDArray[np.int64], time_ns: NDArray[np.int64]) -> None:
+def _stamp(rows: Rows, keys: NDArray[np.int64], flags: NDArray[np.uint8], flag: int, stamp: Stamp) -> None:
+    rows["stamps"][keys[flags & flag != 0]] |= np.uint8(stamp)
+
+
+def _repairs(rows: Rows, keys: NDArray[np.int64], time_ns: NDArray[np.int64], remedy: Repair) -> None:
     unrepaired = rows["up_repaired_ns"][keys] == NEVER
     keys, time_ns = keys[unrepaired], time_ns[unrepaired]
     # Assigned backwards, so that the first of several copies stays.
     rows["up_repaired_ns"][keys[::-1]] = time_ns[::-1]
-    rows["up_repair"][keys] = Repair.RTX
+    rows["up_repair"][keys] = remedy

@@ -21,9 +21,7 @@ def opening_of(loaded: LoadedPlan, name: str, now: datetime) -> Opening:
     windows = loaded.plan.windows
     if name not in windows:
         raise ConfigError(f"the plan has no window '{name}'{did_you_mean(name, list(windows))}")
-    zones = {
-        node.timezone or loaded.plan.timezone for vendor in loaded.plan.vendors for node in vendor.nodes
-    }
+    zones = {node.timezone or loaded.plan.timezone for vendor in loaded.plan.vendors for node in vendor.nodes}
     return max((next_opening(windows[name], zone, now) for zone in zones), key=lambda opening: opening.opens)
 
 

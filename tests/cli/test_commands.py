@@ -11,7 +11,7 @@ import pytest
 
 from probe import __version__
 
-HEAVY = {"aioquic", "cryptography", "duckdb", "numpy", "pydantic", "rich", "scapy", "yaml"}
+HEAVY = {"aioquic", "cryptography", "duckdb", "numpy", "rich", "scapy", "yaml"}
 COMMANDS = ("run", "node", "plan", "report", "runs", "exit-codes")
 IMPORTED = """
 import sys

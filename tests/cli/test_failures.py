@@ -12,7 +12,7 @@ from probe import errors
 from probe.cli.failures import execute
 from probe.errors import ProbeError
 
-SECRET = "correct horse battery staple"  # noqa: S105
+SECRET = "correct horse battery staple"
 FAILURES: dict[str, BaseException] = {
     "config": errors.ConfigError("no such plan 'x'", hint="probe plan new ID writes one"),
     "key": errors.AuthenticationFailed("node alpha/jkt-1 refuses our key", hint="check $ALPHA_KEY"),

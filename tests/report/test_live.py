@@ -72,6 +72,13 @@ def test_a_pipe_gets_a_heartbeat_every_thirty_seconds_and_not_more() -> None:
     assert lines[1] == ("0 of 2 sessions, about 50 s left; measuring alpha/jkt-1 voice clean peak udp (7 %)")
 
 
+def test_a_heartbeat_of_many_nodes_is_still_a_line() -> None:
+    tally = Tally(Time())
+    for index in range(10):
+        tally(sending(record(index=index, node=f"n-{index}"), 750))
+    assert tally.underway().endswith("alpha/n-3 voice clean peak udp (50 %), 6 more")
+
+
 def test_one_way_sessions_tell_nothing_about_the_way_back() -> None:
     now = record(one_way=True)
     events: list[tuple[float, Event]] = [(0, sending(now, 1500)), (0, SessionFinished(now))]

@@ -1,0 +1,156 @@
+"""Series from a trace of arrivals, and from the stored packets of a session."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.analysis.delay import Indices, Integers, arrival_order
+from probe.analysis.fates import Outcome, fates_of
+from probe.analysis.one_way import OneWay, directions
+from probe.analysis.series import MAX_HOLES, Series, make_series, one_stream
+from probe.metrics import NEVER, T_MAX_NS, Rows, Times
+from probe.records import SessionRecord
+
+
+def unwrap_sequence(seq: NDArray[np.uint16]) -> Integers:
+    """RTP sequence numbers in order of arrival, counted on over their wraps (RFC 3550 A.1).
+
+    Each step is the shortest way round, so a packet may be up to 2^15 numbers early or late.
+    """
+    if len(seq) == 0:
+        return np.zeros(0, np.int64)
+    steps = np.diff(seq.astype(np.uint16)).view(np.int16)
+    return int(seq[0]) + np.r_[0, np.cumsum(steps, dtype=np.int64)]
+
+
+def from_arrivals(
+    seq: Integers,
+    sent_ns: Times,
+    received_ns: Times,
+    *,
+    size: Integers | None = None,
+    unit: Integers | None = None,
+    interval_ns: int | None = None,
+    t_max_ns: int = T_MAX_NS,
+) -> Series:
+    """From a row a packet seen, in the order of sending or of arrival.
+
+    `received_ns` `NEVER` is lost, a repeated number is a duplicate of which the first copy counts, and
+    a number without a row between the first and the last is lost: its time of sending is interpolated.
+    More than `t_max_ns` above the smallest delay is lost too (RFC 7680). ValueError of one sentence for
+    a trace that cannot be one stream.
+    """
+    if len(seq) == 0:
+        raise ValueError("a series needs at least one packet: there is none")
+    if ((received_ns != NEVER) & (sent_ns == NEVER)).any():
+        raise ValueError("a packet was received without a time of sending: give sent_ns for every received row")
+    first = int(seq.min())
+    count = int(seq.max()) - first + 1
+    if count - len(seq) > max(MAX_HOLES, 10 * len(seq)):
+        raise ValueError(
+            f"{len(seq)} rows span {count} sequence numbers: give one stream, with unwrapped numbers"
+        )
+    copies = int(np.count_nonzero(received_ns != NEVER))
+    dense = len(seq) == count and bool((seq[1:] - seq[:-1] == 1).all()) and bool((sent_ns != NEVER).all())
+    if dense:
+        received = np.array(received_ns)
+        sent, sizes, units = sent_ns, size, unit
+    else:
+        row = seq - first
+        arrived = arrival_order(one_stream(len(seq)), received_ns)
+        received = _first(row[arrived], received_ns[arrived], count)
+        known = np.flatnonzero(sent_ns != NEVER)
+        # The original's time of sending is the earliest of its copies'.
+        known = known[np.argsort(sent_ns[known], kind="stable")]
+        sent = _filled(_first(row[known], sent_ns[known], count))
+        sizes = None if size is None else _filled(_first(row[known], size[known], count))
+        units = None if unit is None else _filled(_first(row[known], unit[known], count))
+    unique = int(np.count_nonzero(received != NEVER))
+    if unique:
+        transit = np.where(received == NEVER, NEVER, received - sent)
+        received[transit > int(transit[transit != NEVER].min()) + t_max_ns] = NEVER
+    return make_series(
+        np.arange(first, first + count),
+        sent,
+        received,
+        interval_ns=interval_ns,
+        size=sizes,
+        unit=units,
+        duplicates=copies - unique,
+    )
+
+
+def _first(row: Indices | Integers, values: Integers, count: int) -> Integers:
+    """A value a row, the first of several; `NEVER` without any."""
+    chosen = np.full(count, NEVER)
+    chosen[row[::-1]] = values[::-1]  # of several to one place the last stays
+    return chosen
+
+
+def _filled(values: Integers) -> Integers:
+    """The rows without a value between their neighbours'; exact offsets, as ns of a date exceed a float."""
+    known = values != NEVER
+    if known.all():
+        return values
+    at = np.flatnonzero(known)
+    if len(at) == 0:
+        raise ValueError("no packet has a time of sending: give sent_ns")
+    origin = int(values[at[0]])
+    gone = np.flatnonzero(~known)
+    between = np.interp(gone, at, (values[at] - origin).astype(np.float64))
+    values[gone] = origin + np.rint(between).astype(np.int64)
+    return values
+
+
+def of_session(record: SessionRecord, rows: Rows, direction: Literal["up", "down"]) -> list[Series]:
+    """One series a stream, of the packets whose crossing was observed or whose loss is certain.
+
+    Delays are counted from the smallest of the whole session, as the session's own values are.
+    """
+    up, down, _ = directions(rows)
+    fates = fates_of(record, rows, up, down)
+    way, outcome = (up, fates.up) if direction == "up" else (down, fates.down)
+    if outcome is None:
+        return []
+    packet_ns = min(record.interval_ns, round(record.duration_ns / record.packets))
+    duplicates = rows[f"{direction}_duplicates"].astype(np.int64)
+    found = []
+    for stream in np.unique(rows["stream"][outcome.population]):
+        mine = np.flatnonzero(outcome.population & (rows["stream"] == stream))
+        mine = mine[np.argsort(way.departed[mine], kind="stable")]
+        found.append(_of_stream(way, outcome, rows, mine, (packet_ns, record.interval_ns, duplicates)))
+    return found
+
+
+def _of_stream(
+    way: OneWay, outcome: Outcome, rows: Rows, mine: Indices, spec: tuple[int, int, Integers]
+) -> Series:
+    packet_ns, unit_ns, duplicates = spec
+    crossed = np.flatnonzero(way.excess != NEVER)
+    least = None
+    repaired = np.full(len(mine), NEVER)
+    if len(crossed):
+        one = crossed[0]
+        least = int(way.arrived[one] - way.departed[one] - way.excess[one])
+        mended = way.repair_excess[mine]
+        repaired = np.where(mended == NEVER, NEVER, mended + way.departed[mine] + least)
+    seq = way.sequence[mine]
+    if (np.diff(seq) <= 0).any():  # the node's own numbers are not known of all
+        seq = np.arange(len(mine))
+    scheduled = rows["scheduled_ns"][mine]
+    several = bool((np.diff(scheduled) == 0).any())  # packets a frame
+    return make_series(
+        seq,
+        way.departed[mine],
+        np.where(outcome.lost[mine], NEVER, way.arrived[mine]),
+        interval_ns=packet_ns,
+        unit_ns=unit_ns,
+        size=rows["size"][mine].astype(np.int64),
+        unit=scheduled if several else None,
+        repaired_ns=repaired,
+        least_ns=least,
+        duplicates=int(duplicates[mine].sum()),
+    )

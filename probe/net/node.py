@@ -1,0 +1,125 @@
+"""The partner node: the QUIC loop here, the media loop in a process of its own, on one UDP port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from probe.errors import NotMeasured
+from probe.methods.admission import Admission, Limits
+from probe.methods.control_server import ControlServer, SessionBackend
+from probe.methods.negotiation import QUIC_DATAGRAM, QUIC_STREAM, UDP
+from probe.methods.quic_node import QuicNode
+from probe.methods.quic_server import QuicServer, server_configuration
+from probe.methods.roq_reflector import RoqReflector
+from probe.net.address import Address
+from probe.net.certificate import NodeCertificate, load_or_create
+from probe.net.media_process import MediaProcess
+from probe.net.one_socket import OneSocket
+from probe.net.port_split import bind_one, bind_split
+from probe.net.quic_listener import QuicListener
+from probe.records import Json
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """`key_source` says where the key came from; `plain`: one socket, one system call a packet."""
+
+    listen: Address
+    key: bytes
+    key_source: str
+    state: Path | None
+    limits: Limits
+    plain: bool = False
+
+
+class MediaLoop(SessionBackend, Protocol):
+    """Serves the UDP sessions; `ended` raises when it cannot any more."""
+
+    async def ended(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+async def serve_node(config: NodeConfig, ready: Callable[[Json], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is told address and fingerprint once both loops listen.
+
+    Raises NotMeasured when the port or the state folder cannot be used, or a loop dies.
+    """
+    certificate = load_or_create(config.state)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    split = None if config.plain else bind_split(config.listen)
+    quic_socket = split[0] if split else bind_one(config.listen)
+    with contextlib.closing(quic_socket):
+        media: MediaLoop
+        if split:
+            media = await MediaProcess.start(split[1])
+        else:
+            media = OneSocket(quic_socket)
+        try:
+            node = _quic_node(config, certificate, media)
+            listener = QuicListener(quic_socket, node)
+            listener.start(read=split is not None)
+            if isinstance(media, OneSocket):
+                media.start(listener.feed)
+            ready(_ready(config, certificate, quic_socket, split=split is not None))
+            await _until(stopping, media)
+            listener.stop()
+        finally:
+            await media.stop()
+
+
+def _quic_node(config: NodeConfig, certificate: NodeCertificate, media: MediaLoop) -> QuicNode:
+    roq = RoqReflector()
+    control = ControlServer(
+        keys={"shared": config.key},
+        fingerprint=certificate.fingerprint,
+        admission=Admission(config.limits, secrets.token_bytes),
+        backends={UDP: media, QUIC_DATAGRAM: roq, QUIC_STREAM: roq},
+        random=secrets.token_bytes,
+    )
+    return QuicNode(
+        QuicServer(
+            server_configuration(certificate.certificate, certificate.private_key), random=secrets.token_bytes
+        ),
+        control,
+        roq,
+    )
+
+
+async def _until(stopping: asyncio.Event, media: MediaLoop) -> None:
+    """Return when told to stop; raise NotMeasured when the media loop ends first."""
+    stop, ended = asyncio.create_task(stopping.wait()), asyncio.create_task(media.ended())
+    try:
+        await asyncio.wait((stop, ended), return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            error = ended.exception()
+            raise NotMeasured(
+                f"the node's media loop ended, so the node stops: {error}", hint="start it again"
+            ) from None
+    finally:
+        stop.cancel()
+        ended.cancel()
+
+
+def _ready(config: NodeConfig, certificate: NodeCertificate, sock: socket.socket, *, split: bool) -> Json:
+    host, port = sock.getsockname()[:2]
+    notes = [] if split else ["one socket for media and QUIC: this system cannot split a port"]
+    return {
+        "ready": True,
+        "host": host,
+        "port": port,
+        "fingerprint": f"sha256:{certificate.fingerprint}",
+        "key_source": config.key_source,
+        "notes": notes,
+    }
