@@ -6,6 +6,7 @@ to count; within one run, losses are judged by how blocks differ and statistics 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,7 +40,8 @@ def block_losses(lost: Mask, block: int) -> NDArray[np.int64]:
     """Losses in each whole block of so many packets; the rest at the end belongs to no block."""
     blocks = len(lost) // block
     table = lost[: blocks * block].reshape(blocks, block)
-    return np.count_nonzero(table, axis=1).astype(np.int64)
+    losses: NDArray[np.int64] = table.sum(axis=1, dtype=np.int64)
+    return losses
 
 
 def inflation_of(losses: NDArray[np.int64], packets: int) -> float:
@@ -61,9 +63,7 @@ def loss_interval(lost: Mask, block: int, confidence: float = CONFIDENCE) -> Los
     losses = block_losses(lost, block)
     inflation = inflation_of(losses, block)
     hits = int(np.count_nonzero(lost))
-    return LossInterval(
-        hits / n, wilson(hits / inflation, n / inflation, confidence), inflation, len(losses)
-    )
+    return LossInterval(hits / n, wilson(hits / inflation, n / inflation, confidence), inflation, len(losses))
 
 
 def autocorrelation(values: Floats, longest: int) -> Floats:
@@ -105,7 +105,7 @@ def autoregressive_n(n: int, rho: float) -> float:
 
 def block_length(n: int, packets_per_second: float, decorrelation: float) -> int:
     """Packets a bootstrap block: a second, twice the decorrelation time, and n^(1/3) at least."""
-    return max(1, round(packets_per_second), round(2 * decorrelation), round(n ** (1 / 3)))
+    return max(1, round(packets_per_second), round(2 * decorrelation), round(math.cbrt(n)))
 
 
 def block_bootstrap(

@@ -124,6 +124,4 @@ def estimate(
     # Table 2 of G.107: permitted ranges.
     limits = {"delay": high > 500, "loss": loss_percent > 20, "burst_ratio": bursty > 8}
     outside = tuple(name for name, exceeded in limits.items() if exceeded)
-    return Estimate(
-        codec, (low, high), loss_percent, bursty, rated, (mos(rated[0]), mos(rated[1])), outside
-    )
+    return Estimate(codec, (low, high), loss_percent, bursty, rated, (mos(rated[0]), mos(rated[1])), outside)

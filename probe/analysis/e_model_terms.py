@@ -33,16 +33,17 @@ RO = 15 - 1.5 * (SLR + NO)
 def simultaneous_impairment(t: float) -> float:
     """Is = Iolr + Ist + Iq (7-8): too loud, sidetone, quantisation."""
     xolr = OLR + 0.2 * (64 + NO - RLR)
-    iolr = 20 * ((1 + (xolr / 8) ** 8) ** (1 / 8) - xolr / 8)
+    iolr: float = 20 * ((1 + (xolr / 8) ** 8) ** (1 / 8) - xolr / 8)
     stmro = -10 * log10(10 ** (-STMR / 10) + exp(-t / 4) * 10 ** (-TELR / 10))
-    ist = 12 * (1 + ((stmro - 13) / 6) ** 8) ** (1 / 8)
+    ist: float = 12 * (1 + ((stmro - 13) / 6) ** 8) ** (1 / 8)
     ist -= 28 * (1 + ((stmro + 1) / 19.4) ** 35) ** (1 / 35)
     ist -= 13 * (1 + ((stmro - 3) / 33) ** 13) ** (1 / 13) - 29
     q = 37 - 15 * log10(QDU)
     g = 1.07 + 0.258 * q + 0.0602 * q**2
     y = (RO - 100) / 15 + 46 / 8.4 - g / 9
     z = 46 / 30 - g / 40
-    return iolr + ist + 15 * log10(1 + 10**y + 10**z)
+    iq: float = 15 * log10(1 + 10**y + 10**z)
+    return iolr + ist + iq
 
 
 def delay_impairment(t: float) -> float:
@@ -54,7 +55,7 @@ def delay_impairment(t: float) -> float:
 
 def talker_echo(t: float) -> float:
     """Idte (7-19 to 7-23)."""
-    terv = TELR - 40 * log10((1 + t / 10) / (1 + t / 150)) + 6 * exp(-0.3 * t**2)
+    terv: float = TELR - 40 * log10((1 + t / 10) / (1 + t / 150)) + 6 * exp(-0.3 * t**2)
     roe = -1.5 * (NO - RLR)
     re = 80 + 2.5 * (terv - 14)
     return ((roe - re) / 2 + sqrt((roe - re) ** 2 / 4 + 100) - 1) * (1 - exp(-t))
@@ -62,7 +63,7 @@ def talker_echo(t: float) -> float:
 
 def listener_echo(tr: float) -> float:
     """Idle (7-25, 7-26)."""
-    rle = 10.5 * (WEPL + 7) * (tr + 1) ** -0.25
+    rle: float = 10.5 * (WEPL + 7) * (tr + 1) ** -0.25
     return (RO - rle) / 2 + sqrt((RO - rle) ** 2 / 4 + 169)
 
 
@@ -71,4 +72,5 @@ def absolute_delay(ta: float) -> float:
     if ta <= MINIMUM_DELAY_MS:
         return 0.0
     x = log2(ta / MINIMUM_DELAY_MS)
-    return 25 * ((1 + x**6) ** (1 / 6) - 3 * (1 + (x / 3) ** 6) ** (1 / 6) + 2)
+    idd: float = 25 * ((1 + x**6) ** (1 / 6) - 3 * (1 + (x / 3) ** 6) ** (1 / 6) + 2)
+    return idd

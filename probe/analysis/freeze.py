@@ -68,12 +68,13 @@ def w3c_freezes(rendered_ns: Times) -> Freeze:
     """
     intervals = np.diff(rendered_ns)
     intervals = intervals[intervals <= PAUSE_NS]
-    index = np.arange(len(intervals))
-    first = np.maximum(0, index - W3C_WINDOW)
-    known = index - first
+    # Few are long enough to be judged at all.
+    judged = np.flatnonzero(intervals >= W3C_INCREASE_NS)
+    judged = judged[judged >= W3C_LEAST]
+    first = np.maximum(0, judged - W3C_WINDOW)
     total = np.r_[0, np.cumsum(intervals)]
-    mean = (total[index] - total[first]) / np.maximum(known, 1)
-    frozen = intervals[(known >= W3C_LEAST) & (intervals >= w3c_threshold(mean))]
+    mean = (total[judged] - total[first]) / (judged - first)
+    frozen = intervals[judged][intervals[judged] >= w3c_threshold(mean)]
     return Freeze(len(frozen), int(frozen.sum()), int(intervals.sum()))
 
 

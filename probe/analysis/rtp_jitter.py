@@ -11,20 +11,33 @@ from itertools import accumulate
 
 import numpy as np
 
-from probe.analysis.delay import Floats, Integers, jitter_series
+from probe.analysis.delay import JITTER_GAIN, Floats, Integers, jitter_series
 from probe.analysis.population import JitterSummary
 from probe.analysis.series import Series, one_stream
 from probe.metrics import Times
 
 CHUNK = 1 << 20
 SECOND_NS = 1_000_000_000
+DECAY = (1 - JITTER_GAIN) ** np.arange(1, 1025)
+"""What is left of J after so many packets; 1e-29 at the end."""
 
 
 def jitter_levels(series: Series) -> Floats:
-    """J in ns after every arrival but the first (RFC 3550 6.4.1, without rounding)."""
+    """J in ns after every arrival but the first (RFC 3550 6.4.1, without rounding).
+
+    In pieces, for memory: the filter is linear, so what J was before a piece decays beneath it.
+    """
     order = series.order
-    # Rows in order of arrival already, so that equal times keep it.
-    return jitter_series(one_stream(len(order)), series.sent_ns[order], series.received_ns[order])[1]
+    levels = np.empty(max(0, len(order) - 1))
+    before = 0.0
+    for start in range(0, len(levels), CHUNK):
+        piece = order[start : start + CHUNK + 1]  # in order of arrival, so that equal times keep it
+        stream = one_stream(len(piece))
+        level = jitter_series(stream, series.sent_ns[piece], series.received_ns[piece])[1]
+        level[: len(DECAY)] += before * DECAY[: len(level)]
+        levels[start : start + CHUNK] = level
+        before = float(level[-1])
+    return levels
 
 
 def jitter_summary(levels: Floats) -> JitterSummary:
@@ -66,4 +79,5 @@ def transit_units(series: Series, clock_rate: int) -> Integers:
 def _units(time_ns: Times, clock_rate: int) -> Integers:
     """Nearest unit; seconds apart from the rest, as hours times 90 kHz exceed 64 bits of ns."""
     seconds, rest = np.divmod(time_ns, SECOND_NS)
-    return seconds * clock_rate + (rest * clock_rate + SECOND_NS // 2) // SECOND_NS
+    units: Integers = seconds * clock_rate + (rest * clock_rate + SECOND_NS // 2) // SECOND_NS
+    return units

@@ -49,7 +49,8 @@ class Series:
     @property
     def lost(self) -> Mask:
         """Not arrived within T_max (RFC 7680)."""
-        return self.received_ns == NEVER
+        lost: Mask = self.received_ns == NEVER
+        return lost
 
     def departed(self) -> Times:
         """Times of sending that never go back, for windows: a capture's media times may (B-frames)."""

@@ -23,7 +23,8 @@ def unwrap_sequence(seq: NDArray[np.uint16]) -> Integers:
     if len(seq) == 0:
         return np.zeros(0, np.int64)
     steps = np.diff(seq.astype(np.uint16)).view(np.int16)
-    return int(seq[0]) + np.r_[0, np.cumsum(steps, dtype=np.int64)]
+    numbers: Integers = int(seq[0]) + np.r_[0, np.cumsum(steps, dtype=np.int64)]
+    return numbers
 
 
 def from_arrivals(
@@ -46,7 +47,9 @@ def from_arrivals(
     if len(seq) == 0:
         raise ValueError("a series needs at least one packet: there is none")
     if ((received_ns != NEVER) & (sent_ns == NEVER)).any():
-        raise ValueError("a packet was received without a time of sending: give sent_ns for every received row")
+        raise ValueError(
+            "a packet was received without a time of sending: give sent_ns for every received row"
+        )
     first = int(seq.min())
     count = int(seq.max()) - first + 1
     if count - len(seq) > max(MAX_HOLES, 10 * len(seq)):

@@ -54,7 +54,7 @@ def worst_loss(series: Series, bad: Mask, window_ns: int) -> LossWindow:
     ends = np.searchsorted(departed, departed[starts] + window_ns, "left")
     starts = np.r_[starts, np.searchsorted(departed, departed[-1] - window_ns, "right")]
     ends = np.r_[ends, len(bad)]
-    lost = np.searchsorted(at, ends, "left") - np.searchsorted(at, starts, "left")
+    lost = np.asarray(np.searchsorted(at, ends, "left") - np.searchsorted(at, starts, "left"))
     packets = ends - starts
     worst = int(np.argmax(lost / packets))
     return LossWindow(window_ns, int(departed[starts[worst]]), int(lost[worst]), int(packets[worst]))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from probe.analysis.results import SessionSummary
 from probe.records import SessionRecord
@@ -21,6 +21,10 @@ AT_COLUMN = Column("at", left=True)
 """Local time of the start, where a cell was measured more than once."""
 
 CONTROL = "control"
+
+_KNOWN = {"window": ("peak", "offpeak"), "transport": ("udp", "quic-datagram", "quic-stream")}
+
+T = TypeVar("T")
 
 
 def node_of(session: SessionSummary, *, mixed: bool = False) -> str:
@@ -60,20 +64,33 @@ def _names(value: Any) -> str:
     return "|".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def in_order(sessions: Sequence[SessionSummary]) -> list[SessionSummary]:
-    """By node, then by cell, each in order of first appearance; controls after vendors."""
-    names = ("vendor", "node", *CELL)
-    rank: dict[str, dict[Any, int]] = {name: {} for name in names}
-    for session in sessions:
-        for name in names:
-            rank[name].setdefault(getattr(session.record, name), len(rank[name]))
+def ordered(items: Iterable[T], where: Callable[[T], Mapping[str, Any]]) -> list[T]:
+    """By node, then by cell: the same order in every table and every run, however they were measured.
 
-    def place(session: SessionSummary) -> tuple[Any, ...]:
-        record = session.record
-        where = [rank[name][getattr(record, name)] for name in names]
-        return (record.role == CONTROL, *where, record.started_at, record.index)
+    Scenarios and networks keep the order in which they come first; `where` names what an item is about.
+    """
+    chosen = list(items)
+    rank: dict[tuple[str, str], int] = {}
+    for item in chosen:
+        for name in ("scenario", "network"):
+            rank.setdefault((name, str(where(item).get(name))), len(rank))
 
-    return sorted(sessions, key=place)
+    def place(item: T) -> tuple[Any, ...]:
+        names = {name: str(where(item).get(name)) for name in ("vendor", "node", *CELL)}
+        cell = [rank[name, names[name]] for name in ("scenario", "network")]
+        known = [
+            order.index(names[name]) if names[name] in order else len(order) for name, order in _KNOWN.items()
+        ]
+        return (names["vendor"], names["node"], *cell, *known)
+
+    return sorted(chosen, key=place)
+
+
+def in_order(sessions: Iterable[SessionSummary]) -> list[SessionSummary]:
+    """Sessions as `ordered`, controls after vendors, repeats by time."""
+    by_time = sorted(sessions, key=lambda session: (session.record.started_at, session.record.index))
+    placed = ordered(by_time, lambda session: session.record.to_json())
+    return sorted(placed, key=lambda session: session.record.role == CONTROL)
 
 
 def repeated(sessions: Iterable[SessionSummary]) -> bool:

@@ -13,7 +13,7 @@ from probe.report.numbers import count, milliseconds, percent
 
 TITLE = "Latency, ms"
 PERCENTILES = ("p50", "p90", "p95", "p99")
-INFINITE_NOTE = "∞: the percentile lies among the lost packets, which count as infinitely late."
+INFINITE_NOTE = "∞: the percentile lies among packets that never arrived; they count as infinitely late."
 
 
 def latency(sessions: Sequence[SessionSummary]) -> Grid:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.text import Text
+
 from probe.analysis.results import Direction, SessionSummary
 from probe.report import labels
 from probe.report.grid import Column, Grid
-from probe.report.latency import percentile
-from probe.report.numbers import count, milliseconds, percent, share
+from probe.report.latency import INFINITE_NOTE, percentile
+from probe.report.numbers import INFINITE, count, milliseconds, percent, share
 
 TITLE = "Loss and recovery"
 UP, DOWN = "↑ up", "↓ down"
@@ -43,6 +45,8 @@ def loss(sessions: Sequence[SessionSummary]) -> Grid:
             shown = [*cell, *at] if number == 0 else [*cell, *("" for _ in at)]
             worst = [_worst_call(session) if number == 0 else ""] if calls else []
             grid.add(*shown, name, *_cells(way, worst))
+    if any(cell.plain == INFINITE for row in grid.rows for cell in row.cells):
+        grid.notes.append(Text(INFINITE_NOTE, style="dim"))
     return grid
 
 

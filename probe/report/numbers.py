@@ -39,6 +39,12 @@ def quantity(value: float | None, unit: str, *, infinite: bool = False, signed: 
     return plus + _with_unit(milliseconds(value) if unit == "ms" else _decimals(value, 2), unit)
 
 
+def difference(value: float | None, unit: str, *, infinite: bool = False, signed: bool = False) -> str:
+    """As `quantity`, of the difference of two: shares differ by points, never by a per cent of themselves."""
+    text = quantity(value, unit, infinite=infinite, signed=signed)
+    return text.replace("%", "points")
+
+
 def limit(value: float, unit: str) -> str:
     """A limit as its author wrote it: no more decimals than it has."""
     return _with_unit(f"{value:.10g}", unit)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import groupby
 
 from rich.text import Text
 
 from probe.analysis.results import PeakRow
+from probe.report import labels
 from probe.report.facts import peak_facts
 from probe.report.grid import Column, Grid
-from probe.report.numbers import quantity
+from probe.report.numbers import difference, quantity
 from probe.report.sentences import sentence
 from probe.report.words import peak_word
 
@@ -32,27 +35,38 @@ COLUMNS = (
 
 
 def peak(rows: Sequence[PeakRow]) -> Grid:
-    """`change` is the median over days of peak minus off-peak."""
+    """`change` is the median over days of peak minus off-peak. What is 0 in both windows is only named."""
     grid = Grid(COLUMNS, headed=True)
-    for row in rows:
-        unit, infinite = row.unit, row.infinite
-        interval = _interval(row)
-        grid.add(
-            f"{row.vendor}/{row.node}",
-            row.scenario,
-            row.network,
-            row.transport,
-            row.metric,
-            quantity(row.peak, unit, infinite="peak" in infinite),
-            quantity(row.offpeak, unit, infinite="offpeak" in infinite),
-            quantity(row.shift, unit, infinite="shift" in infinite, signed=True) + interval,
-            quantity(row.ratio, "x", infinite="ratio" in infinite),
-            str(row.days),
-            f"{row.n_peak}/{row.n_offpeak}",
-            peak_word(row.verdict).text(),
-            Text(sentence(peak_facts(row))),
-        )
+    for _, group in groupby(labels.ordered(rows, asdict), key=_where):
+        cell = list(group)
+        told = [row for row in cell if row.peak or row.offpeak or row.infinite] or cell
+        zero = ", ".join(row.metric for row in cell if row not in told)
+        for row in told:
+            last = zero and row is told[-1]
+            below = [Text(f"0 in both windows: {zero}", style="dim")] if last else []
+            grid.add(*_cells(row), below=below)
     return grid
+
+
+def _cells(row: PeakRow) -> list[str | Text]:
+    unit, infinite = row.unit, row.infinite
+    change = difference(row.shift, unit, infinite="shift" in infinite, signed=True)
+    return [
+        *_where(row),
+        row.metric,
+        quantity(row.peak, unit, infinite="peak" in infinite),
+        quantity(row.offpeak, unit, infinite="offpeak" in infinite),
+        change + _interval(row),
+        quantity(row.ratio, "x", infinite="ratio" in infinite),
+        str(row.days),
+        f"{row.n_peak}/{row.n_offpeak}",
+        peak_word(row.verdict).text(),
+        Text(sentence(peak_facts(row))),
+    ]
+
+
+def _where(row: PeakRow) -> tuple[str, ...]:
+    return f"{row.vendor}/{row.node}", row.scenario, row.network, row.transport
 
 
 def _interval(row: PeakRow) -> str:

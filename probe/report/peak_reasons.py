@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from probe.records import Json
-from probe.report.numbers import plural, quantity
+from probe.report.numbers import difference, plural
 
 WINDOWS = {"peak": "the evening peak", "offpeak": "the off-peak window"}
+
+
+def window_name(window: str) -> str:
+    return WINDOWS.get(window, f"window {window}")
 
 
 def in_window(reason: Json) -> str:
     """` in the evening peak`, where the reason is about one window."""
     window = reason.get("window")
-    return f" in {WINDOWS.get(window, f'window {window}')}" if window else ""
+    return f" in {window_name(window)}" if window else ""
 
 
 def _worse(reason: Json) -> str:
-    return f"worse by more than {quantity(reason['margin'], reason['unit'])}, the smallest change that counts"
+    return (
+        f"worse by more than {difference(reason['margin'], reason['unit'])}, the smallest change that counts"
+    )
 
 
 def _not_worse(reason: Json) -> str:
-    margin = quantity(reason["margin"], reason["unit"])
+    margin = difference(reason["margin"], reason["unit"])
     return f"not worse by more than {margin}, the smallest change that counts"
 
 
 def _too_few_days(reason: Json) -> str:
-    days, needed = reason["days"], reason["min_days"]
-    return f"{plural(days, 'day')} with both windows so far, a verdict needs {needed} (evidence.min_days)"
+    needed = plural(reason["min_days"], "day")
+    return f"{reason['days']} of the {needed} that a verdict needs (evidence.min_days)"
 
 
 def _outside(_: Json) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from probe.records import Json
-from probe.report.numbers import percent, plural, quantity
-from probe.report.peak_reasons import in_window
+from probe.report.numbers import difference, percent, plural
+from probe.report.peak_reasons import in_window, window_name
 
 
 def _distance(reason: Json) -> str:
-    return quantity(abs(reason["value"] - reason["limit"]), reason["unit"])
+    return difference(abs(reason["value"] - reason["limit"]), reason["unit"])
 
 
 def _holds(reason: Json) -> str:
@@ -47,15 +47,14 @@ def _infinite(reason: Json) -> str:
 
 
 def _too_few_packets(reason: Json) -> str:
-    number, needed = plural(reason["n"], "packet"), reason["min_packets"]
-    return f"only {number}{in_window(reason)}, a verdict needs {needed} (evidence.min_packets)"
+    needed = plural(reason["min_packets"], "packet")
+    return f"{reason['n']}{in_window(reason)} of the {needed} that a verdict needs (evidence.min_packets)"
 
 
 def _below_resolution(reason: Json) -> str:
-    n, of = reason["n"], str(reason["of"])
-    number = plural(n, of.removesuffix("s"))
-    name, needed = reason["aggregate"], reason["min_n"]
-    return f"of {number}{in_window(reason)} the {name} is no more than the largest: it needs {needed}"
+    n, window = reason["n"], reason.get("window")
+    there = f"{window_name(window)} has {n}" if window else f"there {'is' if n == 1 else 'are'} {n}"
+    return f"a {reason['aggregate']} needs {reason['min_n']} {reason['of']}, {there}"
 
 
 def _one_packet(reason: Json) -> str:

@@ -101,7 +101,9 @@ def _because(assessment: Assessment) -> str:
         case "inconclusive":
             return f"{number[INCONCLUSIVE]} {of} cannot be decided, none failed{beside_it}"
         case "not_measured":
-            return f"our side could not measure {number[NOT_MEASURED]} {of}, which says nothing about a vendor"
+            return (
+                f"our side could not measure {number[NOT_MEASURED]} {of}, which says nothing about a vendor"
+            )
         case verdict if verdict == RUN_INTERRUPTED:
             return "the run was stopped before its end; what was measured is kept"
         case _:
@@ -114,7 +116,9 @@ def _interval(judgement: Judgement) -> str:
 
 
 def _by_threshold(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """Thresholds in the order of the plan, each by node and cell."""
     order: dict[str, int] = {}
     for judgement in judgements:
         order.setdefault(heading(judgement).plain, len(order))
-    return sorted(judgements, key=lambda judgement: order[heading(judgement).plain])
+    placed = labels.ordered(judgements, lambda judgement: judgement.scope)
+    return sorted(placed, key=lambda judgement: order[heading(judgement).plain])

@@ -130,7 +130,7 @@ def test_infinite_percentiles_are_null_and_named() -> None:
 def test_reasons_are_sentences_with_their_code_beside() -> None:
     shown = judgement("inconclusive")
     found = checked(assessment(thresholds=(shown,)))["thresholds"][0]
-    assert found["reason"] == "Only 320 packets, a verdict needs 500 (evidence.min_packets)."
+    assert found["reason"] == "320 of the 500 packets that a verdict needs (evidence.min_packets)."
     assert found["reason_code"] == "too_few_packets"
     assert found["reason_facts"] == {"n": 320, "min_packets": 500}
     assert (found["op"], found["limit"]) == ("<", 200.0)

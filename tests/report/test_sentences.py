@@ -43,7 +43,7 @@ def judged(reason: Json, **changes: Any) -> str:
         (
             {"code": "beyond_limit"},
             {"expr": "up.recovered >= 90%", "unit": "%", "value": 82.25},
-            "7.75 % below the limit.",
+            "7.75 points below the limit.",
         ),
         (
             {"code": "beyond_limit"},
@@ -68,12 +68,12 @@ def judged(reason: Json, **changes: Any) -> str:
         (
             {"code": "too_few_packets", "n": 320, "min_packets": 500},
             {},
-            "Only 320 packets, a verdict needs 500 (evidence.min_packets).",
+            "320 of the 500 packets that a verdict needs (evidence.min_packets).",
         ),
         (
             {"code": "below_resolution", "aggregate": "p99", "n": 1, "min_n": 100, "of": "sessions"},
             {},
-            "Of 1 session the p99 is no more than the largest: it needs 100.",
+            "A p99 needs 100 sessions, there is 1.",
         ),
         (
             {"code": "not_reachable", "sessions": 3, "unreachable": 2, "died": 1, "controls": ["own-sg-1"]},
@@ -134,15 +134,26 @@ def test_quality_of_a_run_counts_sessions() -> None:
         ),
         (
             {"code": "too_few_days", "days": 1, "min_days": 6},
-            "1 day with both windows so far, a verdict needs 6 (evidence.min_days).",
+            "1 of the 6 days that a verdict needs (evidence.min_days).",
         ),
         (
             {"code": "window_missing", "window": "peak"},
             "Nothing is measured in the evening peak yet, and there is nothing to compare with.",
         ),
         (
+            {
+                "code": "below_resolution",
+                "aggregate": "p95",
+                "n": 4,
+                "min_n": 20,
+                "of": "packets",
+                "window": "peak",
+            },
+            "A p95 needs 20 packets, the evening peak has 4.",
+        ),
+        (
             {"code": "too_few_packets", "n": 1, "min_packets": 500, "window": "offpeak"},
-            "Only 1 packet in the off-peak window, a verdict needs 500 (evidence.min_packets).",
+            "1 in the off-peak window of the 500 packets that a verdict needs (evidence.min_packets).",
         ),
     ],
 )

@@ -88,7 +88,7 @@ def test_latency_shows_n_percentiles_and_connecting() -> None:
 def test_infinite_percentiles_stand_beside_the_loss_that_made_them_so() -> None:
     text = part(printed(assessment(sessions=(lossy(),))), "Latency")
     assert row(text, "alpha/jkt-1")[5:11] == ["1500", "10.00", "120.0", "144.0", "∞", "∞"]
-    assert "count as infinitely late" in text
+    assert "they count as infinitely late" in text
 
 
 def test_loss_and_recovery_a_row_a_direction() -> None:
@@ -146,8 +146,20 @@ def test_peak_rows_show_both_windows_and_a_verdict() -> None:
         "rtt.p95 312.4 ms 143.2 ms +169.2 ms 2.18x 6 9000/9000 ✗ degraded "
         "Worse by more than 14.3 ms, the smallest change that counts."
     )
-    assert line(text, "up.residual").startswith("up.residual 0.67 % 0.00 % +0.67 % ∞ 1 ")
+    assert line(text, "up.residual").startswith("up.residual 0.67 % 0.00 % +0.67 points ∞ 1 ")
     assert "✓ not degraded" in text
+
+
+def test_what_is_zero_in_both_windows_is_only_named() -> None:
+    zero = samples.peak_row(metric="down.loss", unit="%", peak=0.0, offpeak=0.0, shift=0.0, ratio=None)
+    text = part(printed(assessment(peak=(zero, samples.peak_row()))), "Evening peak")
+    assert "0 in both windows: down.loss" in text
+    assert text.count("Worse by more than") == 1
+
+
+def test_a_cell_of_nothing_but_zeros_is_shown() -> None:
+    zero = samples.peak_row(metric="down.loss", unit="%", peak=0.0, offpeak=0.0, shift=0.0, ratio=None)
+    assert "0.00 points" in part(printed(assessment(peak=(zero,))), "Evening peak")
 
 
 def test_quality_line_tells_grade_and_stamps() -> None:
@@ -203,6 +215,21 @@ def test_a_threshold_that_only_a_newer_version_understands_is_still_shown() -> N
     text = printed(assessment(thresholds=(judgement(expr="freeze.p95 < 1%", unit="%", value=0.5),)))
     assert "freeze.p95 < 1%" in text
     assert "0.50 %" in text
+
+
+def test_thresholds_keep_the_order_of_the_plan_and_stand_by_node() -> None:
+    beta = samples.CELL | {"vendor": "beta"}
+    peak, night = judgement(), judgement(scope=samples.CELL | {"window": "offpeak"})
+    others = (judgement(scope=beta), judgement(expr="loss < 1%", unit="%", line=42))
+    text = part(printed(assessment(thresholds=(peak, others[0], night, others[1]))), "Verdict")
+    where = [words.split()[2:6] for words in text.splitlines() if "✓ pass" in words]
+    assert [(names[0], names[3]) for names in where] == [
+        ("alpha/jkt-1", "peak"),
+        ("alpha/jkt-1", "offpeak"),
+        ("beta/jkt-1", "peak"),
+        ("alpha/jkt-1", "peak"),
+    ]
+    assert text.index("rtt.p95 < 200ms") < text.index("loss < 1%")
 
 
 def test_intervals_are_shown_once_there_are_any() -> None:
