@@ -44,6 +44,7 @@ class NodeIdentity:
         To be called when the handshake has completed; a certificate authority was asked by then.
         """
         certificate = quic.tls._peer_certificate
+        assert certificate is not None
         shown = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
         if self.fingerprint is not None and shown != fingerprint_hex(self.fingerprint):
             raise FingerprintMismatch(

@@ -31,6 +31,8 @@ class RoqReflector:
     def __init__(self) -> None:
         self.strays = 0
         """Connections without a valid token, or with something else than media."""
+        self.socket_dropped = 0
+        """Datagrams that the node's socket has dropped so far; the carrier keeps it up to date."""
         self.touched: list[Peer] = []
         """Connections that were written to without an event of theirs; for the server to be told."""
         self._sessions: dict[int, RoqSession] = {}
@@ -43,7 +45,7 @@ class RoqReflector:
     def open(self, grant: Grant) -> None:
         """Serve the session from now on; raises OSError when there is no memory for its log."""
         try:
-            session = RoqSession(grant)
+            session = RoqSession(grant, self.socket_dropped)
         except MemoryError as error:
             raise OSError("no memory for the session's log") from error
         self._sessions[grant.session] = self._by_token[grant.token] = session
@@ -52,7 +54,7 @@ class RoqReflector:
         return self._sessions[session].log(after, limit)
 
     def report(self, session: int) -> dict[str, Any]:
-        return self._sessions[session].report()
+        return self._sessions[session].report(self.socket_dropped)
 
     def close(self, session: int) -> None:
         closed = self._sessions.pop(session, None)

@@ -92,6 +92,11 @@ class RoqSender:
         """Packets that have not left, oldest first."""
         return self._queue
 
+    @property
+    def ended(self) -> bool:
+        """Whether the connection can send no more."""
+        return self._quic._state in END_STATES
+
     def put(self, packet: Outgoing) -> None:
         """Take a packet; it leaves with one of the next `pump`s."""
         self._queue.append(packet)
@@ -123,13 +128,15 @@ class RoqSender:
 
     def _may_leave(self, packet: Outgoing, now: float) -> bool:
         quic = self._quic
-        if quic._state in END_STATES or quic._close_pending or not quic._handshake_complete:
+        if self.ended or quic._close_pending or not quic._handshake_complete:
             return False
         room = quic._loss.congestion_window - quic._loss.bytes_in_flight
         if room < packet.size + quic._max_datagram_size - largest_packet(quic):
             return False
-        self._paced_at = quic._loss._pacer.next_send_time(now=now)
-        if self._paced_at is not None:
+        paced_at = quic._loss._pacer.next_send_time(now=now)
+        if paced_at is not None:
+            # aioquic's pacer takes every packet for one of full size; RFC 9002 7.7 paces bytes.
+            self._paced_at = now + (paced_at - now) * packet.size / quic._max_datagram_size
             return False
         if not self._streams_mode:
             return True

@@ -13,6 +13,7 @@ from probe.errors import ProtocolError
 from probe.methods.batch import ADDRESS_BYTES, Batch
 from probe.methods.negotiation import QUIC_STREAM, Grant
 from probe.methods.quic_server import Datagrams, Peer
+from probe.methods.quic_trace import QuicTrace
 from probe.methods.reflected_session import ReflectedSession
 from probe.methods.roq_sender import Outgoing, RoqSender
 from probe.metrics import NEVER
@@ -26,7 +27,7 @@ EXPIRE_NS = 1_000_000_000
 class RoqSession:
     """Takes media from the connection that showed the session's token, logs it and sends it back."""
 
-    def __init__(self, grant: Grant) -> None:
+    def __init__(self, grant: Grant, socket_dropped: int) -> None:
         self.grant = grant
         self.log_rows = np.zeros(grant.streams * grant.packets + 1024, log.LOG)
         self.peer: Peer | None = None
@@ -35,6 +36,7 @@ class RoqSession:
         self._streams_mode = grant.transport == QUIC_STREAM
         self._address = np.zeros((1, ADDRESS_BYTES), np.uint8)
         self._sender: RoqSender | None = None
+        self._trace: QuicTrace | None = None
         self._decoders: dict[int, StreamDecoder] = {}
         self._session = ReflectedSession(
             grant.session,
@@ -47,12 +49,13 @@ class RoqSession:
             one_way=grant.one_way,
             log_rows=self.log_rows,
         )
+        self._session.dropped_before = socket_dropped
         self._session.bind(self._address[0])
 
     def bind(self, peer: Peer) -> None:
         """Take media from, and send to, this connection."""
         peer.trace.recording = True
-        self.peer = peer
+        self.peer, self._trace = peer, peer.trace
         self._decoders = {}
         self._sender = RoqSender(
             peer.quic, peer.trace, streams=self._streams_mode, time_field="t3", expire_ns=EXPIRE_NS
@@ -117,15 +120,16 @@ class RoqSession:
     def log(self, after: int, limit: int) -> NDArray[np.void]:
         """Rows `after ..`, up to the first whose reflection has not left yet."""
         end = self._session.counts.logged
-        if self._sender is not None and self._sender.waiting:
+        if self._sender is not None and self._sender.waiting and not self._sender.ended:
             end = self._sender.waiting[0].tag
         return self.log_rows[after : min(end, after + limit)].copy()
 
-    def report(self) -> dict[str, Any]:
-        """The UDP session's counters and QUIC's own."""
+    def report(self, socket_dropped: int) -> dict[str, Any]:
+        """The UDP session's counters and QUIC's own; `socket_dropped` is the node's total now."""
+        self._session.counts.socket_dropped = socket_dropped - self._session.dropped_before
         counters = asdict(self._session.counts) | {"reflections_unsent": self.unsent}
-        if self._sender is not None and self.peer is not None:
-            trace = self.peer.trace
+        if self._sender is not None and self._trace is not None:
+            trace = self._trace
             counters |= {
                 "misnumbered": self._sender.misnumbered,
                 "quic_packets_sent": trace.packets_sent,

@@ -154,8 +154,7 @@ class ControlConnection:
             self._timer.cancel()
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
-        for future in self._waiting:
-            future.cancel()
+        self._fail(Unreachable(f"the connection to {self._where} was closed"))
 
     async def _keep_alive(self) -> None:
         """Notice that the node is gone, wherever its packets get lost."""

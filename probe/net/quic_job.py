@@ -27,6 +27,7 @@ from probe.net.udp import UdpSocket, open_udp
 START_DELAY_NS = 50_000_000
 TAIL_MARGIN_NS = 50_000_000
 IDLE_NS = 50_000_000
+_STAMP_AGE_NS = 500_000_000
 _PROGRESS_NS = 20_000
 """A timer that is due again at once waits so long: aioquic arms its loss timer one rounding error early."""
 
@@ -167,8 +168,10 @@ class _QuicSession:
         client = self._client
         batch = self._sock.receive()
         client.kernel_stamped = batch.kernel_stamped
-        for row in range(len(batch.size)):
-            at_ns = int(batch.time_ns[row])
+        now_ns = monotonic_ns()
+        # A wall clock that was stepped while a kernel stamp was on its way would send QUIC's timers astray.
+        at = np.clip(batch.time_ns, now_ns - _STAMP_AGE_NS, now_ns)
+        for row, at_ns in enumerate(at.tolist()):
             data = batch.data[row, : batch.size[row]].tobytes()
             client.receive_datagram(data, self._job.address, self._seconds(at_ns))
         now_ns = monotonic_ns()

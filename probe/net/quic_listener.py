@@ -11,12 +11,14 @@ import time
 from probe.methods.quic_node import QuicNode
 from probe.methods.quic_server import Address
 from probe.net.clock import wall_offset
+from probe.net.udp import enlarge_buffers, socket_drops
 
 _SO_TIMESTAMPNS = 35
 _CONTROL_BYTES = 64
 _RECEIVE_BYTES = 2048
 _RECEIVE_AT_ONCE = 64
 _PROGRESS_S = 0.0005
+_STAMP_AGE_NS = 500_000_000
 _TIMESPEC = struct.Struct("@qq")
 
 
@@ -37,6 +39,7 @@ class QuicListener:
 
     def start(self, *, read: bool = True) -> None:
         """Serve from now on."""
+        enlarge_buffers(self._sock)
         if sys.platform == "linux":
             self._sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._reading = read
@@ -60,6 +63,7 @@ class QuicListener:
 
     def _on_readable(self) -> None:
         offset_ns = wall_offset().offset_ns
+        self._node.roq.socket_dropped = socket_drops(self._sock)
         for _ in range(_RECEIVE_AT_ONCE):
             try:
                 data, control, _, address = self._sock.recvmsg(_RECEIVE_BYTES, _CONTROL_BYTES)
@@ -67,11 +71,13 @@ class QuicListener:
                 return
             except OSError:
                 continue  # ICMP about an earlier answer; of no interest to a server
-            stamped_ns = _kernel_stamp(control)
-            if stamped_ns is None:
-                self.feed(data, address, time.monotonic_ns())
+            now_ns = time.monotonic_ns()
+            stamped_ns = (_kernel_stamp(control) or 0) - offset_ns
+            # A wall clock that was stepped in between would send QUIC's timers astray.
+            if now_ns - _STAMP_AGE_NS < stamped_ns < now_ns + _STAMP_AGE_NS:
+                self.feed(data, address, min(stamped_ns, now_ns), kernel_stamped=True)
             else:
-                self.feed(data, address, stamped_ns - offset_ns, kernel_stamped=True)
+                self.feed(data, address, now_ns)
 
     def _on_timer(self) -> None:
         self._timer = None

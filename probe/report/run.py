@@ -27,7 +27,7 @@ def run_and_report(name: str, options: RunOptions, *, as_json: bool, quiet: bool
     if not quiet:
         output.note(f"plan {loaded.path} ({_ORIGINS.get(loaded.origin, loaded.origin)})")
         for warning in loaded.warnings:
-            output.note(str(warning))
+            output.note(warning.render())
     return asyncio.run(_run(loaded, options, output))
 
 

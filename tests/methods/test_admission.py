@@ -56,7 +56,7 @@ def test_each_limit_restricts_and_is_named(
 
 
 def test_a_quic_stream_session_has_no_more_streams_than_quic_opens() -> None:
-    many = {"streams": 120, "rate_pps": 600.0, "rate_bps": 600, "transport": "quic-stream"}
+    many: dict[str, Any] = {"streams": 120, "rate_pps": 600.0, "rate_bps": 600, "transport": "quic-stream"}
     assert restricted(Limits(), **many)["streams"] == (QUIC_STREAMS, "quic_streams")
 
 

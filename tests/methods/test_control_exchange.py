@@ -148,7 +148,7 @@ def test_a_full_node_is_busy_until_a_session_closes() -> None:
 
 def test_a_transport_that_the_node_does_not_serve_is_refused() -> None:
     node = quic_node()
-    del node.control._backends["udp"]
+    node.control._backends = {}
     line = Line(node).welcome()
     line.client.open(request())
     answer = line.answer()
@@ -317,7 +317,9 @@ def test_any_bytes_end_at_most_their_own_connection(data: bytes, with_key: bool)
     talk(data, with_key=with_key)
 
 
-VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+VALUES = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+)
 
 
 @given(
@@ -328,7 +330,9 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, 
     ),
     st.booleans(),
 )
-def test_any_message_ends_at_most_its_own_connection(kind: str, fields: dict[str, Any], with_key: bool) -> None:
+def test_any_message_ends_at_most_its_own_connection(
+    kind: str, fields: dict[str, Any], with_key: bool
+) -> None:
     try:
         data = encode_message({"type": kind} | fields)
     except ValueError:

@@ -6,12 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from probe.errors import NotMeasured
 from probe.impairment.chain import Path
 from probe.impairment.link import DROPPED
 from probe.impairment.profile import Impairment, Loss
-from probe.metrics import NEVER, Repair, Unsent
+from probe.metrics import NEVER, Repair, Times, Unsent
 from probe.wire import log
 from tests.roq_exchange import SECOND_NS, RoqExchange, Wiretap, begin
 
@@ -38,7 +39,7 @@ class Drop(Wiretap):
         self.chosen = chosen
         self.seen = 0
 
-    def push(self, arrival_ns: np.ndarray, size: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def push(self, arrival_ns: Times, size: NDArray[np.int64]) -> Times:
         release = self.inner.push(arrival_ns, size)
         for row in np.flatnonzero(size > 90):  # an ACK alone is shorter
             if self.seen in self.chosen:
@@ -49,7 +50,7 @@ class Drop(Wiretap):
 
 def drop_up(exchange: RoqExchange, *chosen: int) -> None:
     exchange.carrier._client.outward = Drop(exchange.up, set(chosen))
-    exchange.carrier._client.endpoint.tap = Wiretap(exchange.up.inner)
+    exchange.carrier._client.endpoint = exchange.client
 
 
 def latency_up_ms(exchange: RoqExchange) -> list[float]:
