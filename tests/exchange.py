@@ -51,9 +51,7 @@ def exchange(
     spec = stream_spec(preset, calls=calls, duration_ns=int(seconds * SECOND_NS))
     plan = schedule(spec, np.random.default_rng(seed))
     rows = empty_rows(calls * plan.packets)
-    client = MediaClient(
-        spec, plan, rows, ssrc_base=SSRC_BASE, token=TOKEN, nack=nack, start_ns=SECOND_NS
-    )
+    client = MediaClient(spec, plan, rows, ssrc_base=SSRC_BASE, token=TOKEN, nack=nack, start_ns=SECOND_NS)
     log = np.zeros(2 * len(rows) + 1024, LOG)
     session = ReflectedSession(
         1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ NODE = ("192.0.2.2", 40000)
 
 
 class Wiretap(Chain):
-    """A chain that remembers what it dropped; `spared` datagrams of the handshake are never dropped."""
+    """A chain that remembers what it dropped; it drops nothing before it is `armed`."""
 
     def __init__(self, inner: Chain) -> None:
         self.inner = inner
@@ -36,8 +36,6 @@ class Wiretap(Chain):
         """Datagrams in the order of leaving, and whether the path lost them."""
         self.armed = False
         self.waiting: list[bytes] = []
-        self.drop: set[int] = set()
-        """Media packets (index) whose first transmission is to be lost as well."""
 
     def push(self, arrival_ns: Times, size: NDArray[np.int64]) -> Times:
         release = self.inner.push(arrival_ns, size) if self.armed else arrival_ns + self.inner.min_delay_ns
@@ -94,7 +92,6 @@ class RoqExchange:
     down: Wiretap
     start_ns: int
     node_quic: QuicConnection
-    taps: list[Wiretap] = field(default_factory=list)
 
     def run(self, seconds: float) -> None:
         self.carrier.run(self.carrier.now_ns + int(seconds * SECOND_NS))

@@ -46,7 +46,8 @@ class QuantileRanks:
 
 
 def quantile_ranks(n: int, p: float, confidence: float = CONFIDENCE) -> QuantileRanks:
-    """Equal tails (quality.md 4.1): P(X_(j) <= q_p < X_(k)) = F(k - 1) - F(j - 1), F of Bin(n, p)."""
+    """Equal tails: P(X_(j) <= q_p < X_(k)) = F(k - 1) - F(j - 1) with F of Bin(n, p) (RFC 2330 11.3
+    quantiles; David and Nagaraja, Order Statistics, 7.1)."""
     tail = (1 - confidence) / 2
     # j is the largest with F(j - 1) <= tail, k the smallest with F(k - 1) >= 1 - tail.
     lower = first_true(1, n, lambda j: at_most(j - 1, n, p) > tail) - 1

@@ -120,9 +120,10 @@ def of_session(record: SessionRecord, rows: Rows, direction: Literal["up", "down
         return []
     packet_ns = min(record.interval_ns, round(record.duration_ns / record.packets))
     duplicates = rows[f"{direction}_duplicates"].astype(np.int64)
+    chosen = np.flatnonzero(outcome.population)
+    ends = np.flatnonzero(np.diff(way.stream[chosen])) + 1  # rows are by stream
     found = []
-    for stream in np.unique(rows["stream"][outcome.population]):
-        mine = np.flatnonzero(outcome.population & (rows["stream"] == stream))
+    for mine in np.split(chosen, ends) if len(chosen) else []:
         mine = mine[np.argsort(way.departed[mine], kind="stable")]
         found.append(_of_stream(way, outcome, rows, mine, (packet_ns, record.interval_ns, duplicates)))
     return found

@@ -1,7 +1,7 @@
 """Call scores as vendors compute them: to be comparable with their dashboards, never to gate on.
 
-Formulas read in their sources (quality.md 7, T25 to T27). Round trip and jitter are ms, loss is in per
-cent. `e_model.mos` turns R into a MOS, clamped at 1, which some of these programs forget.
+Formulas as in their sources, each named. Round trip and jitter are ms, loss is in per cent.
+`e_model.mos` turns R into a MOS, clamped at 1, which some of these programs forget.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def baresip_r(rtt: float, jitter: float, loss: float) -> float:
 
 
 def twilio_r(rtt: float, jitter: float, loss: float) -> float:
-    """R of Twilio's voice SDK: 0 from an effective latency of 1 s on, and where loss alone ends the call."""
+    """R of Twilio's voice SDK: from an effective latency of 1 s on 6.52, where its MOS is 1, or 0."""
     delay = rtt + 2 * jitter + 10
     r = 94.768 - _delay_effect(delay) if delay < 1000 else 0.0
     return max(r - 2.5 * loss, 6.52) if loss <= r / 2.5 else 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probe.analysis import e_model_terms as terms
+from probe.analysis import e_model_terms
 from probe.analysis.e_model import (
     CODECS,
     G711_PLC,
@@ -22,9 +22,10 @@ G711, G729A = CODECS["g711"], CODECS["g729a-vad"]
 
 def test_t24_defaults() -> None:
     """G.107 7.7: R = 93.2 with all parameters at their defaults; terms as printed in quality.md 1.9."""
-    assert terms.RO == pytest.approx(94.769, abs=1e-3)
-    assert terms.simultaneous_impairment(0) == pytest.approx(1.4136, abs=1e-4)
-    assert terms.listener_echo(0) == pytest.approx(0.1490, abs=1e-4)
+    signal_to_noise = e_model_terms.RO
+    assert signal_to_noise == pytest.approx(94.769, abs=1e-3)
+    assert e_model_terms.simultaneous_impairment(0) == pytest.approx(1.4136, abs=1e-4)
+    assert e_model_terms.listener_echo(0) == pytest.approx(0.1490, abs=1e-4)
     assert rating(0) == pytest.approx(93.206, abs=1e-3)
     assert mos(rating(0)) == pytest.approx(4.4094, abs=1e-4)
 
@@ -67,7 +68,7 @@ def test_t24_rating_by_delay(delay: float, r: float) -> None:
     ("delay", "idd"), [(0, 0), (100, 0), (150, 0.1635), (200, 3.0444), (300, 14.7607), (400, 24.0701)]
 )
 def test_t24_absolute_delay(delay: float, idd: float) -> None:
-    assert terms.absolute_delay(delay) == pytest.approx(idd, abs=1e-4)
+    assert e_model_terms.absolute_delay(delay) == pytest.approx(idd, abs=1e-4)
 
 
 @pytest.mark.parametrize(

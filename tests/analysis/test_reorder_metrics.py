@@ -21,7 +21,7 @@ def arrivals(seq: list[int], at: list[int] | None = None, size: int = 100) -> Re
 
 def offsets(found: Reordering) -> list[int]:
     assert found.byte_offset is not None
-    return found.byte_offset.tolist()
+    return [int(offset) for offset in found.byte_offset]
 
 
 def test_t18_rfc_4737_table_1() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,7 +60,7 @@ def test_pieces_do_not_show(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None
 @given(st.lists(st.integers(-1000, 1000), max_size=50))
 def test_the_integer_form_is_the_c_code(transit: list[int]) -> None:
     reported, jitter = [], 0
-    for before, now in zip(transit, transit[1:], strict=False):
+    for before, now in pairwise(transit):
         jitter += abs(now - before) - ((jitter + 8) >> 4)
         reported.append(jitter >> 4)
     assert integer_jitter(np.array(transit, np.int64)).tolist() == reported

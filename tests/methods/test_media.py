@@ -148,7 +148,7 @@ def test_another_address_or_ssrc_gets_silence() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.binary(max_size=120), min_size=1, max_size=8), st.booleans())
-def test_any_bytes_leave_both_ends_standing(packets: list[bytes], looks_like_ours: bool) -> None:  # noqa: FBT001
+def test_any_bytes_leave_both_ends_standing(packets: list[bytes], looks_like_ours: bool) -> None:
     result = _IDLE
     width = (max(map(len, packets)) + 1) & ~1
     data = np.zeros((len(packets), max(width, 2)), np.uint8)
