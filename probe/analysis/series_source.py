@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -70,7 +71,7 @@ def from_arrivals(
         known = known[np.argsort(sent_ns[known], kind="stable")]
         sent = _filled(_first(row[known], sent_ns[known], count))
         sizes = None if size is None else _filled(_first(row[known], size[known], count))
-        units = None if unit is None else _filled(_first(row[known], unit[known], count))
+        units = None if unit is None else _filled_units(_first(row[known], unit[known], count))
     unique = int(np.count_nonzero(received != NEVER))
     if unique:
         transit = np.where(received == NEVER, NEVER, received - sent)
@@ -108,6 +109,19 @@ def _filled(values: Integers) -> Integers:
     return values
 
 
+def _filled_units(units: Integers) -> Integers:
+    """The media units of rows without one: on the grid of the others, from the last one known."""
+    gone = units == NEVER
+    units = _filled(units)
+    steps = np.diff(units[~gone])
+    steps = steps[steps > 0]
+    if gone.any() and len(steps):
+        step = int(np.median(steps))
+        before = units[np.maximum.accumulate(np.where(gone, 0, np.arange(len(units))))][gone]
+        units[gone] = before + (units[gone] - before + step // 2) // step * step
+    return units
+
+
 def of_session(record: SessionRecord, rows: Rows, direction: Literal["up", "down"]) -> list[Series]:
     """One series a stream, of the packets whose crossing was observed or whose loss is certain.
 
@@ -119,27 +133,26 @@ def of_session(record: SessionRecord, rows: Rows, direction: Literal["up", "down
     if outcome is None:
         return []
     packet_ns = min(record.interval_ns, round(record.duration_ns / record.packets))
-    duplicates = rows[f"{direction}_duplicates"].astype(np.int64)
+    crossed = way.excess != NEVER
+    one = int(np.argmax(crossed))
+    least = int(way.arrived[one] - way.departed[one] - way.excess[one]) if crossed.any() else None
     chosen = np.flatnonzero(outcome.population)
     ends = np.flatnonzero(np.diff(way.stream[chosen])) + 1  # rows are by stream
     found = []
-    for mine in np.split(chosen, ends) if len(chosen) else []:
-        mine = mine[np.argsort(way.departed[mine], kind="stable")]
-        found.append(_of_stream(way, outcome, rows, mine, (packet_ns, record.interval_ns, duplicates)))
+    for of_stream in np.split(chosen, ends) if len(chosen) else []:
+        mine = of_stream[np.argsort(way.departed[of_stream], kind="stable")]
+        series = _of_stream(way, outcome, rows, mine, (packet_ns, record.interval_ns, least))
+        found.append(replace(series, duplicates=int(rows[f"{direction}_duplicates"][mine].sum())))
     return found
 
 
 def _of_stream(
-    way: OneWay, outcome: Outcome, rows: Rows, mine: Indices, spec: tuple[int, int, Integers]
+    way: OneWay, outcome: Outcome, rows: Rows, mine: Indices, spec: tuple[int, int, int | None]
 ) -> Series:
-    packet_ns, unit_ns, duplicates = spec
-    crossed = np.flatnonzero(way.excess != NEVER)
-    least = None
-    repaired = np.full(len(mine), NEVER)
-    if len(crossed):
-        one = crossed[0]
-        least = int(way.arrived[one] - way.departed[one] - way.excess[one])
-        mended = way.repair_excess[mine]
+    packet_ns, unit_ns, least = spec
+    mended = way.repair_excess[mine]
+    repaired = mended
+    if least is not None:
         repaired = np.where(mended == NEVER, NEVER, mended + way.departed[mine] + least)
     seq = way.sequence[mine]
     if (np.diff(seq) <= 0).any():  # the node's own numbers are not known of all
@@ -156,5 +169,4 @@ def _of_stream(
         unit=scheduled if several else None,
         repaired_ns=repaired,
         least_ns=least,
-        duplicates=int(duplicates[mine].sum()),
     )

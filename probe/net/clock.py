@@ -81,11 +81,11 @@ def be_punctual() -> None:
         _libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends (Linux; elsewhere EOF on the pipe does)."""
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to end this process when process `parent` ends (Linux; elsewhere EOF on the pipe does)."""
     if LINUX:
         import signal
 
         _libc.prctl(1, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() == 1:
+        if os.getppid() != parent:  # it ended before it could be watched; in a container it may well be process 1
             sys.exit(0)

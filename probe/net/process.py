@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
+import os
 import signal
 import socket
 import subprocess
@@ -17,6 +18,10 @@ from typing import Any
 
 from probe.errors import NotMeasured
 from probe.net.pipe import Pipe, PipeClosed
+
+
+_REAP_S = 0.5
+"""A process that ended closes its pipe a moment before its exit code is there."""
 
 
 class Child:
@@ -30,7 +35,7 @@ class Child:
         """Start `package.module:function` in a new interpreter."""
         mine, its = socket.socketpair()
         process = subprocess.Popen(
-            [sys.executable, "-m", "probe.net.process", entry, str(its.fileno())],
+            [sys.executable, "-m", "probe.net.process", entry, str(its.fileno()), str(os.getpid())],
             pass_fds=(its.fileno(),),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
@@ -59,20 +64,29 @@ class Child:
                 if not readable.done():
                     readable.set_result(None)
 
-            loop.add_reader(self._pipe.fileno(), on_readable)
+            fd = self._pipe.fileno()
+            loop.add_reader(fd, on_readable)
             try:
                 await asyncio.wait_for(readable, timeout)
             finally:
-                loop.remove_reader(self._pipe.fileno())
+                loop.remove_reader(fd)  # by number: the pipe may be closed by now
         try:
             return self._pipe.receive()[0]
         except PipeClosed:
             raise self._ended() from None
 
     def _ended(self) -> NotMeasured:
-        code = self._process.poll()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_REAP_S)
+        code = self._process.returncode
         how = "ended" if code is None else f"ended with {signal_name(code)}"
         return NotMeasured(f"our own process {self._process.pid} ({self._entry}) {how}")
+
+    def kill(self) -> None:
+        """End it now, whatever it is doing."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.wait()
 
     async def stop(self) -> None:
         """Ask it to end, and see to it."""
@@ -92,11 +106,11 @@ def signal_name(code: int) -> str:
 
 
 def main() -> None:
-    """Entry of every child: `python -m probe.net.process package.module:function FD`."""
+    """Entry of every child: `python -m probe.net.process package.module:function FD PARENT-PID`."""
     from probe.net.clock import die_with_parent
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    die_with_parent()
+    die_with_parent(int(sys.argv[3]))
     module, _, function = sys.argv[1].partition(":")
     pipe = Pipe(socket.socket(fileno=int(sys.argv[2])))
     with contextlib.suppress(PipeClosed):

@@ -70,6 +70,22 @@ def test_beyond_t_max_is_lost() -> None:
 
 
 @pytest.mark.parametrize(
+    ("seq", "unit", "expected"),
+    [
+        ([0, 1, 3, 4], [0, 0, 3000, 3000], [0, 0, 3000, 3000, 3000]),
+        ([0, 1, 6, 7], [0, 3000, 9000, 12000], [0, 3000, 3000, 6000, 6000, 9000, 9000, 12000]),
+        ([0, 2], [5, 5], [5, 5, 5]),
+    ],
+)
+def test_a_packet_never_seen_is_of_a_frame_of_the_grid(
+    seq: list[int], unit: list[int], expected: list[int]
+) -> None:
+    rows = np.array(seq)
+    series = from_arrivals(rows, rows * MS, rows * MS + 5, unit=np.array(unit))
+    assert series.unit is not None and series.unit.tolist() == expected
+
+
+@pytest.mark.parametrize(
     ("seq", "sent", "received", "message"),
     [
         ([], [], [], "at least one packet"),
