@@ -31,6 +31,12 @@ def node(
     plain_sockets: Annotated[
         bool, typer.Option(help="one system call a packet and user-space stamps, as on other systems")
     ] = False,
+    ephemeral: Annotated[
+        bool, typer.Option(help="a certificate for this process only; nothing is kept on disk")
+    ] = False,
+    until_eof: Annotated[
+        bool, typer.Option(help="stop when standard input ends, too: with whoever started the node")
+    ] = False,
 ) -> None:
     """Run a partner node: one UDP port that reflects authenticated test streams, until SIGTERM."""
     import asyncio
@@ -40,13 +46,14 @@ def node(
     from probe.net.node import NodeConfig, serve_node
     from probe.net.node_key import read_key
     from probe.report.node import print_ready
+    from probe.wire.media import MIN_PACKET_BYTES
 
     limits = Limits(
         sessions=max_sessions,
         address_sessions=max_sessions_per_address,
         streams=max_streams,
         packet_bytes=max_packet_bytes,
-        rate_pps=max_streams * 50.0,
+        rate_pps=max_rate * 1e6 / 8 / MIN_PACKET_BYTES,
         rate_bps=int(max_rate * 1e6),
         node_rate_bps=int(max_node_rate * 1e6),
         quic_rate_pps=max_quic_rate,
@@ -54,5 +61,10 @@ def node(
     )
     address = parse_listen(listen)
     key, source = read_key(key_file, state)
-    config = NodeConfig(address, key, source, state, limits, plain=plain_sockets)
+    config = NodeConfig(
+        *(address, key, source, state, limits),
+        plain=plain_sockets,
+        ephemeral=ephemeral,
+        until_eof=until_eof,
+    )
     asyncio.run(serve_node(config, lambda ready: print_ready(ready, as_json=json)))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import hashlib
 import os
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,15 +58,38 @@ def load_or_create(state: Path | None = None) -> NodeCertificate:
     state = state or state_directory()
     certificate, key = state / CERTIFICATE_NAME, state / KEY_NAME
     try:
-        if not certificate.exists() and not key.exists():
+        if not certificate.exists() or not key.exists():
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _write(certificate, key)
+            with _alone(state):
+                _make_both(certificate, key)
         return load(certificate, key)
     except OSError as error:
         raise NotMeasured(
             f"cannot keep the node's certificate in {state}: {error.strerror}",
             hint="choose a folder with --state",
         ) from None
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Of several nodes that start at once, one after the other."""
+    descriptor = os.open(state, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_both(certificate: Path, key: Path) -> None:
+    there = [path for path in (certificate, key) if path.exists()]
+    if not there:
+        _write(certificate, key)
+    elif len(there) == 1:
+        raise NotMeasured(
+            f"{there[0]} is there without the other half of the node's identity",
+            hint="bring it back, or remove both to have new ones made; clients must then pin the new fingerprint",
+        )
 
 
 def load(certificate: Path, key: Path) -> NodeCertificate:

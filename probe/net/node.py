@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import signal
 import socket
@@ -20,7 +21,7 @@ from probe.methods.quic_node import QuicNode
 from probe.methods.quic_server import QuicServer, server_configuration
 from probe.methods.roq_reflector import RoqReflector
 from probe.net.address import Address
-from probe.net.certificate import NodeCertificate, load_or_create
+from probe.net.certificate import NodeCertificate, load_or_create, self_signed
 from probe.net.media_process import MediaProcess
 from probe.net.one_socket import OneSocket
 from probe.net.port_split import bind_one, bind_split
@@ -30,7 +31,11 @@ from probe.records import Json
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
-    """`key_source` says where the key came from; `plain`: one socket, one system call a packet."""
+    """`key_source` says where the key came from; `plain`: one socket, one system call a packet.
+
+    `ephemeral`: a certificate for this process only, kept nowhere. `until_eof`: stop as well when standard
+    input ends, so that a node never outlives whoever started it.
+    """
 
     listen: Address
     key: bytes
@@ -38,6 +43,8 @@ class NodeConfig:
     state: Path | None
     limits: Limits
     plain: bool = False
+    ephemeral: bool = False
+    until_eof: bool = False
 
 
 class MediaLoop(SessionBackend, Protocol):
@@ -53,11 +60,8 @@ async def serve_node(config: NodeConfig, ready: Callable[[Json], None]) -> None:
 
     Raises NotMeasured when the port or the state folder cannot be used, or a loop dies.
     """
-    certificate = load_or_create(config.state)
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    certificate = self_signed() if config.ephemeral else load_or_create(config.state)
+    stopping = _stop_request(until_eof=config.until_eof)
     split = None if config.plain else bind_split(config.listen)
     quic_socket = split[0] if split else bind_one(config.listen)
     with contextlib.closing(quic_socket):
@@ -77,6 +81,23 @@ async def serve_node(config: NodeConfig, ready: Callable[[Json], None]) -> None:
             listener.stop()
         finally:
             await media.stop()
+
+
+def _stop_request(*, until_eof: bool) -> asyncio.Event:
+    """Set by SIGTERM, SIGINT and, if wanted, the end of standard input."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+
+    def on_input() -> None:
+        if not os.read(0, 4096):
+            loop.remove_reader(0)
+            stopping.set()
+
+    if until_eof:
+        loop.add_reader(0, on_input)
+    return stopping
 
 
 def _quic_node(config: NodeConfig, certificate: NodeCertificate, media: MediaLoop) -> QuicNode:
@@ -110,6 +131,7 @@ async def _until(stopping: asyncio.Event, media: MediaLoop) -> None:
     finally:
         stop.cancel()
         ended.cancel()
+        await asyncio.gather(stop, ended, return_exceptions=True)
 
 
 def _ready(config: NodeConfig, certificate: NodeCertificate, sock: socket.socket, *, split: bool) -> Json:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
 
-from probe.errors import ConfigError
+from probe.errors import ConfigError, NotMeasured
 from probe.net.certificate import state_directory
 
 VARIABLE = "PROBE_NODE_KEY"
@@ -16,19 +17,37 @@ MIN_BYTES = 8
 def read_key(file: Path | None, state: Path | None) -> tuple[bytes, str]:
     """The key and where it came from. Without file and variable, one is made once and kept in `state`.
 
-    Raises ConfigError for a key that cannot be read or is too short to be secret.
+    Raises ConfigError for a key that cannot be read or is too short to be secret, NotMeasured when none can
+    be kept.
     """
     if file is not None:
         return _checked(_read(file), str(file)), str(file)
     if value := os.environ.get(VARIABLE, ""):
         return _checked(value.encode(), f"${VARIABLE}"), f"${VARIABLE}"
     kept = (state or state_directory()) / "key"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        if not kept.exists():
+            _make(kept)
+    except OSError as error:
+        raise NotMeasured(
+            f"cannot keep the node's key in {kept.parent}: {error.strerror}",
+            hint=f"give the key with --key-file or ${VARIABLE}, or choose a folder with --state",
+        ) from None
+    return _checked(_read(kept), str(kept)), str(kept)
+
+
+def _make(kept: Path) -> None:
+    """Complete under its final name or not there: of two nodes that start at once, the first one's stays."""
+    kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = kept.with_name(f".{kept.name}.{secrets.token_hex(4)}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_urlsafe(24) + "\n")
-    return _checked(_read(kept), str(kept)), str(kept)
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, kept)
+    finally:
+        temporary.unlink()
 
 
 def _read(path: Path) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 
 from rich.text import Text
@@ -38,7 +38,7 @@ def peak(rows: Sequence[PeakRow]) -> Grid:
     """`change` is the median over days of peak minus off-peak. What is 0 in both windows is only named."""
     grid = Grid(COLUMNS, headed=True)
     for _, group in groupby(labels.ordered(rows, asdict), key=_where):
-        cell = list(group)
+        cell = _without_repeats(list(group))
         told = [row for row in cell if row.peak or row.offpeak or row.infinite] or cell
         zero = ", ".join(row.metric for row in cell if row not in told)
         for row in told:
@@ -46,6 +46,14 @@ def peak(rows: Sequence[PeakRow]) -> Grid:
             below = [Text(f"0 in both windows: {zero}", style="dim")] if last else []
             grid.add(*_cells(row), below=below)
     return grid
+
+
+def _without_repeats(cell: list[PeakRow]) -> list[PeakRow]:
+    """One row for all metrics where none has a value and all say why in the same words."""
+    said = {sentence(peak_facts(row)) for row in cell}
+    if len(cell) == 1 or len(said) > 1 or any(row.n_peak or row.n_offpeak for row in cell):
+        return cell
+    return [replace(cell[0], metric=f"all {len(cell)} metrics")]
 
 
 def _cells(row: PeakRow) -> list[str | Text]:

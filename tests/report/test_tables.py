@@ -299,3 +299,15 @@ def test_at_every_width_nothing_is_cut_off(width: int) -> None:
 
 def test_at_160_columns_every_column_is_there() -> None:
     assert "Not shown" not in printed(samples.evening(), 160)
+
+
+def test_peak_rows_that_say_the_same_about_nothing_are_one() -> None:
+    silent = {"peak": None, "offpeak": None, "shift": None, "ratio": None, "n_peak": 0, "n_offpeak": 0}
+    rows = tuple(
+        samples.peak_row(metric=metric, verdict="inconclusive", reason={"code": "outside_windows"}, **silent)
+        for metric in ("rtt.p95", "up.loss", "connect.p50")
+    )
+    text = part(printed(assessment(peak=rows)), "Evening peak")
+    assert "all 3 metrics" in text
+    assert "rtt.p95" not in text
+    assert text.count("outside both the evening peak and the off-peak window") == 1
