@@ -7,14 +7,16 @@ from typing import Any
 
 Json = dict[str, Any]
 
-COMPLETED, UNREACHABLE, DIED, INTERRUPTED, FAILED = (
+COMPLETED, UNREACHABLE, DIED, INTERRUPTED, FAILED, NOT_CONNECTED = (
     "completed",
     "unreachable",
     "died",
     "interrupted",
     "failed",
+    "not_connected",
 )
-"""Outcomes. UNREACHABLE and DIED are the far side's; FAILED is ours (`error` says what)."""
+"""Outcomes. UNREACHABLE and DIED are the far side's; FAILED is ours (`error` says what). NOT_CONNECTED is the weak
+network's: the node answered beside it, but the test connection never came about through it."""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from probe.analysis.results import GRADE_INVALID, SessionSummary
-from probe.records import COMPLETED, DIED, FAILED, INTERRUPTED, UNREACHABLE, Json, SessionRecord
+from probe.records import (
+    COMPLETED,
+    DIED,
+    FAILED,
+    INTERRUPTED,
+    NOT_CONNECTED,
+    UNREACHABLE,
+    Json,
+    SessionRecord,
+)
 
 CONTROL = "control"
 SAME_TIME = timedelta(minutes=2)
@@ -64,4 +73,4 @@ def _span(record: SessionRecord) -> tuple[datetime, datetime]:
 
 def answered(record: SessionRecord) -> bool:
     """Whether the far side answered and stayed."""
-    return record.outcome == COMPLETED or (record.outcome == INTERRUPTED and record.connect_ms is not None)
+    return record.outcome in (COMPLETED, NOT_CONNECTED) or (record.outcome == INTERRUPTED and record.connect_ms is not None)
