@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from probe.methods.batch import ADDRESS_BYTES, Batch
 from probe.methods.bind import Bind
 from probe.methods.media_client import MediaClient
-from probe.methods.schedule import schedule
+from probe.methods.running import Running
 from probe.metrics import NEVER, T_MAX_NS, Rows, Unsent
 from probe.net.clock import Waiter, monotonic_ns
 from probe.net.job import DONE, HANDSHAKE_TIMEOUT_NS, SENDING, WAITING, JobResult, MediaJob
@@ -32,7 +32,7 @@ def run_udp_job(job: MediaJob, rows: Rows, progress: NDArray[np.void]) -> JobRes
     result.handshake_ms = quic_handshake(
         job.address, server_name=job.server_name, fingerprint=job.fingerprint, cafile=job.cafile
     )
-    plan = schedule(job.spec, np.random.default_rng(job.seed)).first(job.packets)
+    plan = job.plan()
     sock = open_udp(peer=job.address, plain=job.plain)
     try:
         result.bind_ms = _bind(sock, job)
@@ -53,7 +53,7 @@ def run_udp_job(job: MediaJob, rows: Rows, progress: NDArray[np.void]) -> JobRes
         result.first_packet_ms = first_packet_ms(rows)
         result.counters = asdict(client.counts) | {"refused": sock.refused, "carrier": sock.carrier}
         result.counters["nacks_sent"] = client.nacks_sent
-        result.quality = quality_facts(rows, canary, dropped=sock.dropped())
+        result.quality = quality_facts(Running(rows, plan, client.start_ns), canary, dropped=sock.dropped())
         if progress["stop"][0]:
             result.outcome = "aborted"
         return result

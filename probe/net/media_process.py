@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from probe.errors import ProtocolError
 from probe.methods.batch import Batch, join
 from probe.methods.negotiation import Grant
-from probe.methods.reflected_session import NodeCounts, ReflectedSession
+from probe.methods.reflected_session import ReflectedSession
+from probe.methods.reflections import NodeCounts
 from probe.methods.reflector import Reflector
 from probe.net.address import unpack_address
 from probe.net.clock import Waiter, be_punctual, monotonic_ns

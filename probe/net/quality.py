@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from probe.metrics import NEVER, Rows, Stamp
+from probe.methods.running import Running
+from probe.metrics import NEVER, Stamp
 
 
 class LoopCanary:
@@ -20,10 +21,11 @@ class LoopCanary:
         self.max_ns = max(self.max_ns, now_ns - meant_ns)
 
 
-def quality_facts(rows: Rows, canary: LoopCanary, *, dropped: int) -> dict[str, Any]:
+def quality_facts(running: Running, canary: LoopCanary, *, dropped: int) -> dict[str, Any]:
     """The client's part of a session's measurement-quality block; times in ms."""
+    rows = running.rows
     sent = rows["sent_ns"] != NEVER
-    late = np.sort(rows["sent_ns"][sent] - rows["scheduled_ns"][sent]) / 1e6
+    late = np.sort(rows["sent_ns"][sent] - running.scheduled_ns()[sent]) / 1e6
     back = rows["received_ns"] != NEVER
     stamps = rows["stamps"]
     return {

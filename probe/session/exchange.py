@@ -56,7 +56,7 @@ class Exchange:
         record.wall_offset_ns = wall_offset().offset_ns
         self._packets.start(job)
         rows = self._packets.rows
-        harvest = Harvest(self._control, self._grant.session, record, rows, self._context.writer)
+        harvest = Harvest(self._control, job, record, rows, self._packets.progress, self._context.writer)
         try:
             result = await self._watch(harvest, tell)
             self._note(result, host)
