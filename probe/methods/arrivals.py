@@ -45,6 +45,8 @@ class Arrivals:
         counts: ClientCounts,
     ) -> None:
         self.rtt_ns = 0
+        self.returned = 0
+        """Packets of which a first transmission has come back."""
         self._rows, self._packets, self._token = rows, packets, token
         self._nack, self._counts = nack, counts
         self._received_ns, self._stamps = rows["received_ns"], rows["stamps"]
@@ -79,6 +81,7 @@ class Arrivals:
         self._last_sequence[stream], self._last_key[stream] = sequence, key
         if self._received_ns[key] == NEVER:
             self._received_ns[key] = time_ns
+            self.returned += 1
             if batch.kernel_stamped:
                 self._stamps[key] |= _RECEIVED
             self._smooth(time_ns - int(self._sent_ns[key]) - (left - arrived))
@@ -167,6 +170,7 @@ class Arrivals:
             if not len(keys):
                 return
         self._received_ns[keys] = arrived
+        self.returned += len(keys)
         if batch.kernel_stamped:
             self._stamps[keys] |= np.uint8(_RECEIVED)
         self._smooth(int((arrived - self._sent_ns[keys] - held).mean()))

@@ -47,6 +47,7 @@ class MediaClient:
         self._ssrc_base, self._down_ssrc = ssrc_base, ssrc_base | media.DOWN_SSRC
         self._source = PacketSource(spec, plan, ssrc_base=ssrc_base, token=token, start_ns=start_ns)
         self._leaving: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._unsent = 0
         self._nack = (
             NackList(spec.calls, plan.packets, sender_ssrc=ssrc_base, media_ssrc=self._down_ssrc)
             if nack
@@ -89,6 +90,11 @@ class MediaClient:
         return self._source.place
 
     @property
+    def outstanding(self) -> int:
+        """Packets that have left and not come back."""
+        return self._source.place - self._unsent - self._arrivals.returned
+
+    @property
     def nacks_sent(self) -> int:
         return self._nack.sent if self._nack else 0
 
@@ -121,6 +127,7 @@ class MediaClient:
         rows = tag[tag >= 0]
         self._rows["sent_ns"][rows] = NEVER
         self._rows["unsent"][rows] = Unsent.HOST_LATE
+        self._unsent += len(rows)
 
     @property
     def leaving(self) -> NDArray[np.int64]:
@@ -131,7 +138,9 @@ class MediaClient:
         # A packet later than half an interval is skipped and counted: catching up with a
         # burst would measure a path that the schedule does not load.
         if self._source.next_ns() < now_ns - self._half_ns:
-            self._rows["unsent"][self._source.skip(now_ns - self._half_ns)] = Unsent.HOST_LATE
+            skipped = self._source.skip(now_ns - self._half_ns)
+            self._rows["unsent"][skipped] = Unsent.HOST_LATE
+            self._unsent += len(skipped)
         batch = self._source.take(now_ns, until_ns, self.rtt_ns)
         self._leaving = batch.tag if batch.tag is not None else np.zeros(0, np.int64)
         if len(batch.size):

@@ -36,6 +36,9 @@ class NodeCounts:
     nacks_received: int = 0
     retransmissions_sent: int = 0
     socket_dropped: int = 0
+    strays: int = 0  # of the node, whoever they came from
+    stall_ns: int = 0  # the longest time for which the node did not look after its packets
+    clock_step_ns: int = 0  # the largest step of the node's wall clock
 
 
 class _Ready(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 from probe.methods.schedule import Schedule, StreamSpec, schedule
 from probe.metrics import RUNNING, clear_rows
 from probe.net.address import Address
+from probe.net.punctual import ORDINARY, Punctuality
 from probe.net.shared import SharedArray
 
 HANDSHAKE_TIMEOUT_NS = 5_000_000_000
@@ -49,6 +50,7 @@ class MediaJob:
     fingerprint: str | None
     cafile: str | None
     plain: bool = False
+    punctuality: Punctuality = ORDINARY
 
     def plan(self) -> Schedule:
         """The packets of a stream: the same in both processes."""
