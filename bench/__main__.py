@@ -8,9 +8,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.comparison import Comparison, Effort, Outcome
+from bench.comparison import Effort, Outcome
 from bench.machine import facts_in_words, machine_facts
-from bench.rounds import foreign_load, run_rounds
+from bench.rounds import Hygiene, foreign_load, run_rounds
 from bench.rows import comparisons
 from bench.table import remarks, table, to_json
 
@@ -23,10 +23,11 @@ def main() -> int:
     facts = machine_facts() | {"foreign_load_at_start": foreign_load(1.0)}
     started = datetime.now(UTC).isoformat(timespec="seconds")
     print(f"{facts_in_words(facts)}; {rounds} rounds\n", flush=True)
+    hygiene = Hygiene(options.patience, 0 if options.quick else options.repeats)
     outcomes: list[Outcome] = []
     try:
         for comparison in chosen:
-            outcome = _measured(comparison, rounds, Effort(seconds), options.patience)
+            outcome = run_rounds(comparison, rounds, Effort(seconds), hygiene, _tell)
             outcomes.append(outcome)
     except KeyboardInterrupt:
         print("\nstopped: what was measured until now", file=sys.stderr)
@@ -39,14 +40,8 @@ def main() -> int:
     return 0
 
 
-def _measured(comparison: Comparison, rounds: int, effort: Effort, patience: float) -> Outcome:
-    def tell(line: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
-
-    outcome = run_rounds(comparison, rounds, effort, patience=patience, tell=tell)
-    tell("")
-    return outcome
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _options(names: list[str]) -> argparse.Namespace:
@@ -60,12 +55,10 @@ def _options(names: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="2 rounds of half the length: does it run at all"
     )
-    parser.add_argument(
-        "--patience",
-        type=float,
-        default=5.0,
-        help="seconds to wait for a quiet machine each time (default 5)",
-    )
+    patience = "seconds to wait for a quiet machine before each measurement (default 5)"
+    parser.add_argument("--patience", type=float, default=5.0, help=patience)
+    repeats = "tries more of a measurement that others disturbed; the least disturbed counts (default 1)"
+    parser.add_argument("--repeats", type=int, default=1, help=repeats)
     return parser.parse_args()
 
 

@@ -104,7 +104,7 @@ class Welcome:
         data, sender = self._sock.recvfrom(2048)
         now_ns = time.monotonic_ns()
         address = np.frombuffer(pack_address(sender), np.uint8)[None, :].copy()
-        padded = data + bytes(len(data) % 2)
+        padded = data + bytes(-len(data) % 8)
         matrix = np.frombuffer(padded, np.uint8)[None, :].copy()
         size = np.array([len(data)], np.int64)
         self._reflector.receive(Batch(matrix, size, np.array([now_ns]), address))

@@ -10,6 +10,8 @@ Sample = dict[str, float]
 """What one subject measured in one round, by metric; units are in the names."""
 
 PROBE = "probe"
+REACHED, NOT_REACHED = "reached", "not reached"
+IMPOSSIBLE, NOT_MEASURED = "impossible here", "not measured"
 
 
 class Skipped(Exception):
@@ -39,10 +41,12 @@ class Goal:
     subject: str = PROBE
     unit: str = ""
     """Of the metric; a ratio has none."""
+    limit_by: str | None = None
+    """A subject that shows, in place of ours, what this machine makes possible."""
 
-    def value(self, samples: Mapping[str, Sample]) -> float | None:
-        """The figure of one round; None when a sample lacks it."""
-        mine = samples.get(self.subject, {}).get(self.metric)
+    def value(self, samples: Mapping[str, Sample], subject: str | None = None) -> float | None:
+        """The figure of one round, or what it would be with another subject; None when a sample lacks it."""
+        mine = samples.get(subject or self.subject, {}).get(self.metric)
         if mine is None or self.against is None:
             return mine
         other = samples.get(self.against, {}).get(self.metric)
@@ -77,7 +81,8 @@ class Outcome:
     def figure(self, goal: Goal) -> Figure:
         values = [value for samples in self.rounds if (value := goal.value(samples)) is not None]
         missing = [self.skipped[name] for name in (goal.subject, goal.against) if name in self.skipped]
-        return Figure(goal, values, missing[0] if missing else "")
+        limits = [goal.value(samples, goal.limit_by) for samples in self.rounds] if goal.limit_by else []
+        return Figure(goal, values, [limit for limit in limits if limit is not None], "".join(missing[:1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ class Figure:
 
     goal: Goal
     values: list[float]
+    limits: list[float] = field(default_factory=list)
+    """The same of the subject that shows what is possible."""
     missing: str = ""
 
     @property
@@ -93,9 +100,16 @@ class Figure:
         return statistics.median(self.values) if self.values else None
 
     @property
+    def limit(self) -> float | None:
+        """What this machine makes possible, if that was measured."""
+        return statistics.median(self.limits) if self.limits else None
+
+    @property
     def verdict(self) -> str:
-        """ "reached", "not reached" or "not measured"; the median decides."""
-        median = self.median
+        """One of REACHED, NOT_REACHED, IMPOSSIBLE (not even the limit reaches it), NOT_MEASURED; medians decide."""
+        median, limit = self.median, self.limit
         if median is None:
-            return "not measured"
-        return "reached" if self.goal.met(median) else "not reached"
+            return NOT_MEASURED
+        if self.goal.met(median):
+            return REACHED
+        return IMPOSSIBLE if limit is not None and not self.goal.met(limit) else NOT_REACHED

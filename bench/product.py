@@ -15,11 +15,12 @@ from bench.comparison import Skipped
 from bench.processes import cpu_ns, pinned, resident_bytes
 from bench.session import Exchange, Usage, calls, grant_for, job_for
 from probe.methods.negotiation import Grant
+from probe.methods.running import Running
 from probe.methods.schedule import StreamSpec
-from probe.metrics import SAMPLE, empty_rows
+from probe.metrics import Rows
 from probe.net.address import Address
 from probe.net.clock import monotonic_ns
-from probe.net.job import PROGRESS, SENDING, WAITING, JobResult, MediaJob
+from probe.net.job import PROGRESS, SENDING, WAITING, JobResult, MediaJob, shared_rows
 from probe.net.media_process import MediaProcess
 from probe.net.port_split import bind_split
 from probe.net.process import Child
@@ -102,13 +103,12 @@ async def run_job(
     node_pid: int | None = None,
     *,
     stop_when_sent: bool = False,
-) -> tuple[NDArray[np.void], JobResult, Usage, Usage | None]:
+) -> tuple[Rows, JobResult, Usage, Usage | None]:
     """Let the worker do one job, and look at its and the node's use of CPU and memory while it sends.
 
     `stop_when_sent` does not wait for answers that cannot come. Raises RuntimeError when it fails.
     """
-    rows, progress = SharedArray.create(SAMPLE, job.rows), SharedArray.create(PROGRESS, 1)
-    rows.array[:] = empty_rows(job.rows)
+    rows, progress = shared_rows(job.rows), SharedArray.create(PROGRESS, 1)
     client.send(job, (rows.fd, progress.fd))
     rows.close_fd()
     progress.close_fd()
@@ -122,7 +122,8 @@ async def run_job(
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watching
-    return rows.array, answer, client_use, node_use
+    samples = Running(rows.array, job.plan(), int(progress.array["start_ns"][0])).samples()
+    return samples, answer, client_use, node_use
 
 
 async def _watch(

@@ -10,7 +10,7 @@ from bench.comparison import Figure, Goal, Outcome, Sample
 from bench.rounds import LOAD_METRIC
 
 Json = dict[str, Any]
-HEAD = ("what", "figure", "probe", "against", "peer", "ratio (spread)", "goal", "")
+HEAD = ("what", "figure", "probe", "against", "peer", "ratio (spread)", "goal", "verdict", "limit")
 
 
 def table(outcomes: Iterable[Outcome]) -> str:
@@ -34,8 +34,8 @@ def remarks(outcomes: Iterable[Outcome]) -> list[str]:
         said += [f"{name}: {what}" for what in outcome.failed]
         if loud := [load for load in _loads(outcome) if load > 0.2]:
             said.append(
-                f"{name}: {len(loud)} of {len(_loads(outcome))} measurements began while others used "
-                f"{max(loud):.1f} CPUs"
+                f"{name}: during {len(loud)} of {len(_loads(outcome))} measurements others used "
+                f"up to {max(loud):.1f} CPUs"
             )
     return said
 
@@ -74,9 +74,9 @@ def _line(outcome: Outcome, figure: Figure) -> tuple[str, ...]:
     goal, values = figure.goal, figure.values
     measured = ""
     if values:
-        low, high = sorted((ratio(min(values), goal), ratio(max(values), goal)))
-        measured = f"{ratio(statistics.median(values), goal)} ({low} .. {high})"
-    limit = f"{'>=' if goal.least else '<='} {ratio(goal.limit, goal)}"
+        spread = f"{ratio(min(values), goal)} .. {ratio(max(values), goal)}"
+        measured = f"{ratio(statistics.median(values), goal)} ({spread})"
+    bound = f"{'>=' if goal.least else '<='} {ratio(goal.limit, goal)}"
     peer = _median(outcome.rounds, goal.against, goal) if goal.against else ""
     return (
         outcome.comparison.title,
@@ -85,8 +85,9 @@ def _line(outcome: Outcome, figure: Figure) -> tuple[str, ...]:
         goal.against or "",
         peer,
         measured,
-        limit,
+        bound,
         figure.verdict,
+        f"{goal.limit_by}: {ratio(figure.limit, goal)}" if figure.limit is not None else "",
     )
 
 
@@ -114,5 +115,7 @@ def _figure_to_json(figure: Figure) -> Json:
         "at_least": goal.least,
         "values": figure.values,
         "median": figure.median,
+        "limit_by": goal.limit_by,
+        "limit_median": figure.limit,
         "verdict": figure.verdict,
     }
