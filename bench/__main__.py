@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.comparison import Effort, Outcome
 from bench.machine import facts_in_words, machine_facts
+from bench.priority import prefer_all
 from bench.rounds import Hygiene, foreign_load, run_rounds
 from bench.rows import comparisons
 from bench.table import remarks, table, to_json
@@ -20,7 +21,9 @@ def main() -> int:
     options = _options([comparison.name for comparison in known])
     chosen = [comparison for comparison in known if not options.only or comparison.name in options.only]
     rounds, seconds = (2, 1.5) if options.quick else (options.rounds, options.seconds)
-    facts = machine_facts() | {"foreign_load_at_start": foreign_load(1.0)}
+    if options.nice is not None:
+        prefer_all(options.nice)
+    facts = {"nice": options.nice} | machine_facts() | {"foreign_load_at_start": foreign_load(1.0)}
     started = datetime.now(UTC).isoformat(timespec="seconds")
     print(f"{facts_in_words(facts)}; {rounds} rounds\n", flush=True)
     hygiene = Hygiene(options.patience, 0 if options.quick else options.repeats)
@@ -55,6 +58,8 @@ def _options(names: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="2 rounds of half the length: does it run at all"
     )
+    nice = "on a shared machine: nice value of all subjects, peers too (with root; default: as we are)"
+    parser.add_argument("--nice", type=int, help=nice)
     patience = "seconds to wait for a quiet machine before each measurement (default 5)"
     parser.add_argument("--patience", type=float, default=5.0, help=patience)
     repeats = "tries more of a measurement that others disturbed; the least disturbed counts (default 1)"

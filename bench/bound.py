@@ -24,6 +24,7 @@ from probe.methods.schedule import Schedule, StreamSpec
 from probe.metrics import empty_rows
 from probe.net.address import Address, pack_address
 from probe.net.udp import open_udp
+from probe.wire.bind import Step, parse_bind
 from probe.wire.log import LOG
 
 PATIENCE_S = 10.0
@@ -94,13 +95,14 @@ class Welcome:
         self._reflector.open(session)
 
     def serve(self, stopped: threading.Event) -> None:
-        """Return when BIND and CONFIRM have been answered."""
-        answered = 0
-        while answered < 2 and not stopped.is_set():
+        """Return when the sender has been told that it is bound."""
+        bound = False
+        while not bound and not stopped.is_set():
             if select.select([self._sock], [], [], 0.05)[0]:
-                answered += self._answer()
+                bound = self._answer()
 
-    def _answer(self) -> int:
+    def _answer(self) -> bool:
+        """Take one message; whether it was the last."""
         data, sender = self._sock.recvfrom(2048)
         now_ns = time.monotonic_ns()
         address = np.frombuffer(pack_address(sender), np.uint8)[None, :].copy()
@@ -109,9 +111,11 @@ class Welcome:
         size = np.array([len(data)], np.int64)
         self._reflector.receive(Batch(matrix, size, np.array([now_ns]), address))
         answer = self._reflector.packets_to_send(now_ns, now_ns)
-        for row in range(len(answer.size)):
-            self._sock.sendto(answer.data[row, : answer.size[row]].tobytes(), sender)
-        return len(answer.size)
+        if not len(answer.size):
+            return False
+        data = answer.data[0, : answer.size[0]].tobytes()
+        self._sock.sendto(data, sender)
+        return parse_bind(data).step == Step.BOUND
 
 
 @cache

@@ -15,6 +15,7 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
 from bench.comparison import Skipped
+from bench.priority import prefer
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -62,7 +63,9 @@ def running(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # as the product's processes are: the kernel shares out CPU time by session
         )
+    prefer(child.pid)
     try:
         yield child
     finally:

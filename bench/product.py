@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.comparison import Skipped
+from bench.priority import prefer
 from bench.processes import cpu_ns, pinned, resident_bytes
 from bench.session import Exchange, Usage, calls, grant_for, job_for
 from probe.methods.negotiation import Grant
@@ -39,7 +40,7 @@ class Node:
 
     def __init__(self, media: MediaProcess, address: Address) -> None:
         self.address = address
-        self.pid = media._child.pid
+        self.pid = media.pid
         self._media = media
         self._sessions = 0
 
@@ -68,7 +69,9 @@ async def node(*, plain: bool = False, cpu: int | None = None) -> AsyncIterator[
         address = quic.getsockname()
         process = await MediaProcess.start(media, plain=plain)
         try:
-            yield Node(process, address)
+            running = Node(process, address)
+            prefer(running.pid)
+            yield running
         finally:
             await process.stop()
 
@@ -78,6 +81,7 @@ async def worker(*, cpu: int | None = None) -> AsyncIterator[Child]:
     """Start the client's media worker for the length of the block."""
     with pinned(cpu):
         child = Child.start("bench.client:work")
+    prefer(child.pid)
     try:
         yield child
     finally:

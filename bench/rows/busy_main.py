@@ -48,7 +48,7 @@ async def _lateness(seconds: float, *, busy: bool) -> Sample:
             stopped = threading.Event()
             welcome = threading.Thread(target=Welcome(sock, grant).serve, args=(stopped,))
             welcome.start()
-            computing = asyncio.create_task(_compute()) if busy else None
+            computing = asyncio.create_task(_compute_after(welcome)) if busy else None
             try:
                 job = job_for(spec, grant, sock.getsockname())
                 rows, _, _, _ = await run_job(job, client, spec, stop_when_sent=True)
@@ -63,8 +63,10 @@ async def _lateness(seconds: float, *, busy: bool) -> Sample:
     return quantiles(late, "us") | {"unsent": float(np.count_nonzero(rows["unsent"]))}
 
 
-async def _compute() -> None:
-    """Python work in slices of a millisecond, as a busy asyncio program has it."""
+async def _compute_after(welcome: threading.Thread) -> None:
+    """Python work in slices of a millisecond, as a busy asyncio program has it, once the worker is bound."""
+    while welcome.is_alive():  # noqa: ASYNC110 (a thread)
+        await asyncio.sleep(0.002)
     while True:
         end = time.perf_counter() + 0.001
         while time.perf_counter() < end:

@@ -10,6 +10,7 @@ from bench.blast import blast
 from bench.bound import media_packets
 from bench.comparison import PROBE, Comparison, Effort, Goal, Sample
 from bench.limit import limit_program
+from bench.priority import prefer
 from bench.processes import cpu_ns, pinned, running
 from bench.product import CLIENT_CPU, OTHER_CPU
 from bench.recorder import dropped, enlarge
@@ -41,6 +42,7 @@ async def _probe(window_s: float) -> Sample:
     with _unread() as behind:
         with pinned(CLIENT_CPU):
             relay = await Relay.open(behind.getsockname(), UP, DOWN, SEED)
+        prefer(relay._child.pid)
         try:
             return await asyncio.to_thread(_forwarded, relay._child.pid, relay.address, behind, window_s)
         finally:

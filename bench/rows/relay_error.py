@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench.blast import blast
 from bench.bound import media_packets
 from bench.comparison import PROBE, Comparison, Effort, Goal, Sample
+from bench.priority import prefer
 from bench.processes import cpu_ns, finish, pinned
 from bench.product import CLIENT_CPU, OTHER_CPU
 from bench.quantiles import quantiles
@@ -49,6 +50,7 @@ async def _relayed(seconds: float) -> Sample:
     with sink() as behind, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         with pinned(CLIENT_CPU):
             relay = await Relay.open(behind.getsockname(), UP, DOWN, SEED)
+        prefer(relay._child.pid)
         try:
             sender.connect(relay.address)
             with capture(relay.address[1]) as before:
