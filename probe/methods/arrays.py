@@ -6,15 +6,55 @@ told apart first, because sorting is what costs.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
 from probe.metrics import Times
 
+_FEW = 8
+
 
 def ascending(keys: NDArray[np.int64]) -> bool:
     """Whether each key is greater than the one before: none stands twice."""
-    return len(keys) < 2 or bool((keys[1:] > keys[:-1]).all())
+    return len(keys) < 2 or np.count_nonzero(keys[1:] > keys[:-1]) == len(keys) - 1
+
+
+def occurrences(keys: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """(n,) how often each key (0 or more, none very large) stands before; None if none stands twice."""
+    falls = np.flatnonzero(keys[1:] <= keys[:-1]) + 1
+    if not len(falls):
+        return None
+    if len(falls) <= _FEW:
+        seen = np.zeros(int(keys.max()) + 1, np.int64)
+        before = np.empty(len(keys), np.int64)
+        for start, end in pairwise([0, *falls.tolist(), len(keys)]):
+            run = keys[start:end]
+            before[start:end] = seen[run]
+            seen[run] += 1
+        return before
+    if len(falls) == len(keys) - 1 and (keys == keys[0]).all():
+        return np.arange(len(keys))
+    order = np.argsort(keys, kind="stable")
+    _, first, count = np.unique(keys[order], return_index=True, return_counts=True)
+    before = np.empty(len(keys), np.int64)
+    before[order] = np.arange(len(keys)) - np.repeat(first, count)
+    return before
+
+
+def mark(seen: NDArray[np.bool_], keys: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(n,) which keys have been seen before, here or in `seen`; all of them have from now on."""
+    falls = np.flatnonzero(keys[1:] <= keys[:-1]) + 1
+    if len(falls) > _FEW:
+        known = seen[keys] | ~first_occurrences(keys)
+        seen[keys] = True
+        return known
+    known = np.empty(len(keys), np.bool_)
+    for start, end in pairwise([0, *falls.tolist(), len(keys)]):
+        known[start:end] = seen[keys[start:end]]
+        seen[keys[start:end]] = True
+    return known
 
 
 def first_occurrences(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -26,22 +66,17 @@ def first_occurrences(keys: NDArray[np.int64]) -> NDArray[np.bool_]:
     return first
 
 
-def take_numbers(next_of: NDArray[np.int64], stream: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The next number of each row's stream; several rows of one stream count on. `next_of` is advanced."""
-    if ascending(stream):
-        number = next_of[stream]
+def take_numbers(
+    next_of: NDArray[np.int64], stream: NDArray[np.int64], before: NDArray[np.int64] | None
+) -> NDArray[np.int64]:
+    """The next number of each row's stream; several rows of one stream count on. `next_of` is advanced.
+    `before` is `occurrences(stream)`."""
+    number = next_of[stream]
+    if before is None:
         next_of[stream] = number + 1
-        return number
-    if (stream == stream[0]).all():
-        number = np.arange(next_of[stream[0]], next_of[stream[0]] + len(stream))
-        next_of[stream[0]] += len(stream)
-        return number
-    order = np.argsort(stream, kind="stable")
-    unique, start, count = np.unique(stream[order], return_index=True, return_counts=True)
-    within = np.empty(len(stream), np.int64)
-    within[order] = np.arange(len(stream)) - np.repeat(start, count)
-    number = next_of[stream] + within
-    next_of[unique] += count
+    else:
+        number += before
+        np.maximum.at(next_of, stream, number + 1)
     return number
 
 

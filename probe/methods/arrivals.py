@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.arrays import count_up, first_occurrences, last_rows
+from probe.methods.arrays import ascending, count_up, first_occurrences, last_rows, occurrences
 from probe.methods.batch import Batch
 from probe.methods.nack import NackList
 from probe.metrics import NEVER, Rows, Stamp, Times
@@ -102,16 +102,31 @@ class Arrivals:
         self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], *, repair: bool
     ) -> None:
         """Take reflections, or (decapsulated) repairs of them."""
+        if (
+            int(words[:, media.W_INDEX].max()) >= self._packets
+            or int(words[:, media.W_REFLECTED].max()) >= self._packets
+            or not media.all_sound(batch.data, batch.size, words, media.REFLECTION_KIND, self._token)
+        ):
+            batch, words, stream = self._only_good(batch, words, stream)
+            if not len(stream):
+                return
+        self._take_good(batch, words, stream, repair=repair)
+
+    def _only_good(
+        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]
+    ) -> tuple[Batch, NDArray[np.uint32], NDArray[np.int64]]:
+        """Without those that are corrupt, which are counted."""
         good = words[:, media.W_KIND] & 0xFFFFFF00 == media.REFLECTION_KIND
         good &= words[:, media.W_TOKEN] == self._token
         good &= np.maximum(words[:, media.W_INDEX], words[:, media.W_REFLECTED]) < self._packets
         good &= batch.size >= media.MIN_PACKET_BYTES
         good &= media.intact(batch.data, words)
-        if not good.all():
-            self._counts.corrupt += len(good) - int(np.count_nonzero(good))
-            batch, stream, words = batch.take(good), stream[good], words[good]
-            if not len(stream):
-                return
+        self._counts.corrupt += len(good) - int(np.count_nonzero(good))
+        return batch.take(good), words[good], stream[good]
+
+    def _take_good(
+        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], *, repair: bool
+    ) -> None:
         self._note_counters(int(words[-1, media.W_COUNTERS]))
         keys = stream * self._packets + words[:, media.W_INDEX]
         sequence = words[:, media.W_REFLECTED].astype(np.int64)
@@ -125,7 +140,7 @@ class Arrivals:
             self._last_sequence[stream[last]], self._last_key[stream[last]] = sequence[last], keys[last]
             self._take_originals(keys, batch, left - arrived)
         if self._nack:
-            self._nack.on_received(stream, sequence, batch.time_ns, repair=repair)
+            self._nack.on_received(stream, sequence, batch.time_ns, occurrences(stream), repair=repair)
 
     def _note_counters(self, counters: int) -> None:
         self._counts.policed, self._counts.node_socket_dropped = counters >> 16, counters & 0xFFFF
@@ -139,7 +154,9 @@ class Arrivals:
         left: Times,
     ) -> None:
         unknown = self._node_sent_ns[keys] == NEVER
-        if not unknown.all():  # a copy knows no better, and its t3 may have been corrected since
+        if np.count_nonzero(unknown) < len(
+            keys
+        ):  # a copy knows no better, and its t3 may have been corrected since
             keys, words, sequence = keys[unknown], words[unknown], sequence[unknown]
             arrived, left = arrived[unknown], left[unknown]
         self._node_received_ns[keys], self._node_sent_ns[keys] = arrived, left
@@ -151,9 +168,9 @@ class Arrivals:
     def _take_all_told(self, words: NDArray[np.uint32], stream: NDArray[np.int64]) -> None:
         """When the reflection before really left rides in this one (two-step)."""
         tells = words[:, media.W_KIND] & media.TELLS_T3 != 0
-        if not tells.any():
-            return
         tells &= self._last_sequence[stream] == words[:, media.W_STAMPED]
+        if not np.count_nonzero(tells):
+            return
         earlier, at = np.unique(self._last_key[stream[tells]], return_index=True)
         new = self._stamps[earlier] & np.uint8(_NODE_SENT) == 0
         delta = words[tells, media.W_DELTA].astype(np.int32)[at]
@@ -162,9 +179,10 @@ class Arrivals:
 
     def _take_originals(self, keys: NDArray[np.int64], batch: Batch, held: Times) -> None:
         first = self._received_ns[keys] == NEVER
-        first &= first_occurrences(keys)
         arrived = batch.time_ns
-        if not first.all():
+        if not ascending(keys):
+            first &= first_occurrences(keys)
+        if np.count_nonzero(first) < len(keys):
             count_up(self._rows["down_duplicates"], keys[~first])
             keys, arrived, held = keys[first], arrived[first], held[first]
             if not len(keys):

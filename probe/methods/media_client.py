@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.arrays import LastTimes, take_numbers
+from probe.methods.arrays import LastTimes, occurrences, take_numbers
 from probe.methods.arrivals import Arrivals, ClientCounts
 from probe.methods.batch import ALONE, Batch, empty_batch, join, no_address
 from probe.methods.nack import NackList
@@ -159,7 +159,8 @@ class MediaClient:
     def _repeat(self, keys: NDArray[np.int64], leave: Times) -> Batch:
         """RTX copies of the packets of `keys` as they were sent (RFC 4588 4)."""
         words, size = self._source.words(keys)
-        sequence = take_numbers(self._rtx_sequence, keys // self._packets) & 0xFFFF
+        stream = keys // self._packets
+        sequence = take_numbers(self._rtx_sequence, stream, occurrences(stream)) & 0xFFFF
         original = words[:, media.W_START] & 0xFFFF
         marker = words[:, media.W_START] & 0x80_0000
         words[:, media.W_START] = rtp.VERSION << 24 | marker | self._rtx_type << 16 | sequence

@@ -43,14 +43,27 @@ class NackList:
         self._next_ns = FOREVER
 
     def on_received(
-        self, stream: NDArray[np.int64], sequence: NDArray[np.int64], time_ns: Times, *, repair: bool = False
+        self,
+        stream: NDArray[np.int64],
+        sequence: NDArray[np.int64],
+        time_ns: Times,
+        before: NDArray[np.int64] | None = None,
+        *,
+        repair: bool = False,
     ) -> None:
-        """Take arrivals (extended sequence numbers, in arrival order); a repair reveals no gap."""
+        """Take arrivals (extended sequence numbers, in arrival order); a repair reveals no gap. `before` is
+        `occurrences(stream)`; it need not be told of a repair."""
         if not len(stream):
             return
         self._seen[stream * self._packets + sequence] = True
         if not repair:
-            self._advance(stream, sequence, time_ns)
+            expected = self._highest[stream] + 1
+            if before is not None:
+                expected += before
+            if np.count_nonzero(sequence != expected):
+                self._advance(stream, sequence, time_ns)
+            else:
+                np.maximum.at(self._highest, stream, sequence)
         if len(self._key):
             self._keep(~self._seen[self._key])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.arrays import first_occurrences
+from probe.methods.arrays import mark, occurrences
 from probe.methods.batch import ADDRESS_BYTES, FOREVER, Batch, empty_batch, join
 from probe.methods.nack import NackList
 from probe.methods.reflections import Downstream, NodeCounts
@@ -138,18 +138,28 @@ class ReflectedSession:
     def receive(self, batch: Batch, words: NDArray[np.uint32]) -> int:
         """Take packets (and their words, media.read_words) whose SSRC slot is ours; returns how many of
         them were strays."""
-        stream = words[:, media.W_SSRC] - np.uint32(self._ssrc_base)
         if self._bound is None:
-            return len(stream)
-        same = batch.address == self._address
-        mine = np.True_ if same.all() else same.all(axis=1)
-        ours = (stream < self._streams) & mine
-        if ours.all():
-            self._take_policed(batch, words, stream, repair=False)
+            return len(words)
+        stream = words[:, media.W_SSRC] - np.uint32(self._ssrc_base)
+        if (
+            int(stream.max()) < self._streams
+            and int(words[:, media.W_INDEX].max()) < self._packets
+            and batch.address.tobytes() == self._bound * len(words)
+            and media.all_sound(batch.data, batch.size, words, media.MEDIA_KIND, self._short_token)
+            and self._allowed(batch.time_ns) >= len(words)
+        ):
+            self._arrived += len(words)
+            self._take_originals(batch, words, stream.astype(np.int64))
             return 0
+        return self._sort_out(batch, words, stream)
+
+    def _sort_out(self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.uint32]) -> int:
+        """`receive` of a batch in which something is not as usual."""
+        mine = (batch.address == self._address).all(axis=1)
+        ours = (stream < self._streams) & mine
         if ours.any():
             self._take_policed(batch.take(ours), words[ours], stream[ours], repair=False)
-        stream -= np.uint32(media.RTX_SSRC)
+        stream = stream - np.uint32(media.RTX_SSRC)
         repair = (stream < self._streams) & mine
         if repair.any():
             copies = batch.take(repair)
@@ -170,13 +180,15 @@ class ReflectedSession:
 
     def _police(self, time_ns: Times) -> int:
         """How many of these packets are within the session's allowance."""
+        passed = min(len(time_ns), max(self._allowed(time_ns), 0))
+        self._arrived += passed
+        return passed
+
+    def _allowed(self, time_ns: Times) -> int:
         if self._first_ns == NEVER:
             self._first_ns = int(time_ns[0])
         elapsed = max(int(time_ns[-1]) - self._first_ns, 0) / 1e9 + POLICE_BURST_SECONDS
-        allowed = int(POLICE_FACTOR * self._rate_pps * elapsed) - self._arrived
-        passed = min(len(time_ns), max(allowed, 0))
-        self._arrived += passed
-        return passed
+        return int(POLICE_FACTOR * self._rate_pps * elapsed) - self._arrived
 
     def _take(
         self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], *, repair: bool
@@ -191,34 +203,37 @@ class ReflectedSession:
             batch, stream, words = batch.take(good), stream[good], words[good]
             if not len(stream):
                 return
-        index = words[:, media.W_INDEX].astype(np.int64)
-        if repair:
-            self.counts.repairs += len(index)
-            whole = batch._replace(size=batch.size + rtp.OSN_BYTES)
-            self._append(whole, stream, index, np.full(len(index), log.RTX))
-        else:
-            self._take_originals(batch, words, stream, index)
-        if self._nack:
-            self._nack.on_received(stream, index, batch.time_ns, repair=repair)
-
-    def _take_originals(
-        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], index: NDArray[np.int64]
-    ) -> None:
-        key = stream * self._packets + index
-        first = ~self._seen[key]
-        first &= first_occurrences(key)
-        self._seen[key] = True
-        self._note_rtt(int(words[-1, media.W_T2]) << 32 | int(words[-1, media.W_T2 + 1]))
-        received = int(np.count_nonzero(first))
-        self.counts.received += received
-        self.counts.duplicates += len(first) - received
-        start = self._append(batch, stream, index, np.where(first, 0, log.DUPLICATE))
-        if start is None or not received or not self._down:
+        if not repair:
+            self._take_originals(batch, words, stream)
             return
-        log_row = np.arange(start, start + len(first))
-        if received < len(first):
-            batch, words, stream, log_row = batch.take(first), words[first], stream[first], log_row[first]
-        self._down.turn_round(batch, words, stream, log_row)
+        index = words[:, media.W_INDEX].astype(np.int64)
+        self.counts.repairs += len(index)
+        whole = batch._replace(size=batch.size + rtp.OSN_BYTES)
+        self._append(whole, stream, index, log.RTX)
+        if self._nack:
+            self._nack.on_received(stream, index, batch.time_ns, repair=True)
+
+    def _take_originals(self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]) -> None:
+        index = words[:, media.W_INDEX].astype(np.int64)
+        key = stream * self._packets + index
+        before = occurrences(stream)
+        known = mark(self._seen, key)
+        duplicates = int(np.count_nonzero(known))
+        self.counts.received += len(key) - duplicates
+        self.counts.duplicates += duplicates
+        if self._nack:
+            self._note_rtt(int(words[-1, media.W_T2]) << 32 | int(words[-1, media.W_T2 + 1]))
+            self._nack.on_received(stream, index, batch.time_ns, before)
+        flags = np.where(known, np.uint8(log.DUPLICATE), np.uint8(0)) if duplicates else 0
+        start = self._append(batch, stream, index, flags)
+        if start is None or duplicates == len(key) or not self._down:
+            return
+        log_row = np.arange(start, start + len(key))
+        if duplicates:
+            fresh = ~known
+            batch, words, stream, log_row = batch.take(fresh), words[fresh], stream[fresh], log_row[fresh]
+            before = occurrences(stream)
+        self._down.turn_round(batch, words, stream, before, log_row)
 
     def _note_rtt(self, rtt_ns: int) -> None:
         """The client's estimate rides in its packets."""
@@ -226,7 +241,11 @@ class ReflectedSession:
             self._nack.rtt_ns = rtt_ns
 
     def _append(
-        self, batch: Batch, stream: NDArray[np.int64], index: NDArray[np.int64], flags: NDArray[np.int64]
+        self,
+        batch: Batch,
+        stream: NDArray[np.int64],
+        index: NDArray[np.int64],
+        flags: NDArray[np.uint8] | int,
     ) -> int | None:
         """Write log rows; their first number, or None when the log is full (counted, never silent)."""
         start, count = self.counts.logged, len(index)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.arrays import LastTimes, last_rows, take_numbers
+from probe.methods.arrays import LastTimes, last_rows, occurrences, take_numbers
 from probe.methods.batch import Batch, empty_batch
 from probe.metrics import NEVER, Times
 from probe.wire import log, media, rtp
@@ -85,15 +85,21 @@ class Downstream:
         return int(self._ready[0].batch.time_ns[0]) if self._ready else otherwise
 
     def turn_round(
-        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], log_row: NDArray[np.int64]
+        self,
+        batch: Batch,
+        words: NDArray[np.uint32],
+        stream: NDArray[np.int64],
+        before: NDArray[np.int64] | None,
+        log_row: NDArray[np.int64],
     ) -> None:
-        """Make received packets' words those of their reflections, as far as known before they leave."""
-        down_seq = take_numbers(self._next, stream)
+        """Make received packets' words those of their reflections, as far as known before they leave.
+        `before` is `occurrences(stream)`."""
+        down_seq = take_numbers(self._next, stream, before)
         self._log_row[stream * self._packets + down_seq] = log_row
         self._log_down_seq[log_row] = down_seq
         self._payload_type = int(words[-1, media.W_START]) >> 16 & 127
         words[:, media.W_START] &= 0x00FF_0000
-        words[:, media.W_START] |= (rtp.VERSION << 24 | down_seq & 0xFFFF).astype(np.uint32)
+        words[:, media.W_START] |= (down_seq & 0xFFFF | rtp.VERSION << 24).astype(np.uint32)
         words[:, media.W_SSRC] |= media.DOWN_SSRC
         words[:, media.W_KIND] = self._kind(batch)
         words[:, media.W_REFLECTED] = down_seq
@@ -205,7 +211,7 @@ class Downstream:
     ) -> Batch:
         """RTX copies with the times of the first transmission."""
         stream, down_seq = np.divmod(key, self._packets)
-        sequence = take_numbers(self._rtx_sequence, stream) & 0xFFFF
+        sequence = take_numbers(self._rtx_sequence, stream, occurrences(stream)) & 0xFFFF
         payload_type = media.RTX_PAYLOAD_TYPES.get(self._payload_type, media.PT_AUDIO_RTX)
         words = np.zeros((len(key), media.WORDS), np.uint32)
         words[:, media.W_START] = rtp.VERSION << 24 | payload_type << 16 | sequence

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,28 +31,25 @@ class Reflector:
         self._secret = secret
         self._sessions: dict[int, ReflectedSession] = {}
         self._by_token: dict[bytes, ReflectedSession] = {}
-        self._owner = np.full(1024, -1, np.int64)  # SSRC slot -> session
+        # A session is known by its first SSRC slot, plus one; zeros take no memory until written to.
+        self._by_owner: dict[int, ReflectedSession] = {}
+        self._owner = np.zeros(media.SLOT_MASK + 1, np.int32)
         self._out: list[Batch] = []
 
     # sessions
 
     def open(self, session: ReflectedSession) -> None:
         """Serve `session` from now on."""
-        slots = session.slots
-        if slots.stop > len(self._owner):
-            grown = np.full(max(slots.stop, 2 * len(self._owner)), -1, np.int64)
-            grown[: len(self._owner)] = self._owner
-            self._owner = grown
-        self._owner[slots] = session.number
-        self._sessions[session.number] = session
-        self._by_token[session.token] = session
+        owner = session.slots.start + 1
+        self._owner[session.slots] = owner
+        self._by_owner[owner] = self._sessions[session.number] = self._by_token[session.token] = session
 
     def close(self, number: int) -> None:
         """Forget a session; its packets are strays from now on."""
         session = self._sessions.pop(number, None)
         if session is not None:
-            self._owner[session.slots] = -1
-            del self._by_token[session.token]
+            self._owner[session.slots] = 0
+            del self._by_token[session.token], self._by_owner[session.slots.start + 1]
 
     def session(self, number: int) -> ReflectedSession | None:
         return self._sessions.get(number)
@@ -67,11 +65,9 @@ class Reflector:
         return next_ns
 
     def on_transmitted(self, tag: NDArray[np.int64], time_ns: Times) -> None:
-        owner = self._owner[tag >> LOG_ROW_BITS]
-        for number in owner[:1].tolist() if (owner == owner[:1]).all() else np.unique(owner).tolist():
-            if number >= 0:
-                mine = owner == number
-                self._sessions[number].on_transmitted(tag[mine] & LOG_ROW_MASK, time_ns[mine])
+        for session, mine in self._parts(self._owner[tag >> LOG_ROW_BITS]):
+            if session is not None:
+                session.on_transmitted(tag[mine] & LOG_ROW_MASK, time_ns[mine])
 
     def packets_to_send(self, now_ns: int, until_ns: int) -> Batch:
         out, self._out = self._out, []
@@ -84,7 +80,7 @@ class Reflector:
         words = media.read_words(batch.data)
         if len(words) == ALONE:
             (numbers,) = words.tolist()
-            session = self._session_of(numbers[media.W_SSRC])
+            session = self._by_owner.get(int(self._owner[numbers[media.W_SSRC] & media.SLOT_MASK]))
             if session is not None and rtp.is_one_media(numbers[0]):
                 self.strays += session.receive_one(batch, numbers)
                 return
@@ -97,35 +93,32 @@ class Reflector:
             if not good.any():
                 return
             batch, words = batch.take(good), words[good]
-        owner = self._owners(words[:, media.W_SSRC])
-        for number in owner[:1].tolist() if (owner == owner[:1]).all() else np.unique(owner).tolist():
-            rows = owner == number
-            if number < 0:
-                self.strays += int(np.count_nonzero(rows))
-            elif rows.all():
-                self.strays += self._sessions[number].receive(batch, words)
+        for session, rows in self._parts(self._owner[words[:, media.W_SSRC] & media.SLOT_MASK]):
+            if session is None:
+                self.strays += len(words[rows])
+            elif isinstance(rows, slice):
+                self.strays += session.receive(batch, words)
             else:
-                self.strays += self._sessions[number].receive(batch.take(rows), words[rows])
+                self.strays += session.receive(batch.take(rows), words[rows])
 
-    def _session_of(self, ssrc: int) -> ReflectedSession | None:
-        """The session of an SSRC's slot."""
-        slot = ssrc & media.SLOT_MASK
-        return self._sessions.get(int(self._owner[slot])) if slot < len(self._owner) else None
-
-    def _owners(self, ssrc: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """The session of each SSRC's slot, -1 for none."""
-        slot = ssrc & media.SLOT_MASK
-        owner: NDArray[np.int64] = self._owner[np.minimum(slot, len(self._owner) - 1)]
-        owner[slot >= len(self._owner)] = -1
-        return owner
+    def _parts(
+        self, owner: NDArray[np.int32]
+    ) -> Iterator[tuple[ReflectedSession | None, NDArray[np.bool_] | slice]]:
+        """Each session among the owners of rows, and which rows are its: a slice if they all are."""
+        if not np.count_nonzero(owner != owner[:1]):
+            for number in owner[:1].tolist():
+                yield self._by_owner.get(number), slice(None)
+            return
+        for number in np.unique(owner).tolist():
+            yield self._by_owner.get(number), owner == number
 
     def _take_control(self, batch: Batch) -> None:
         row, ssrc, lost = rtcp.parse_nacks(batch.data, batch.size)
         if len(row):
-            owner = self._owners(ssrc)
-            for number in np.unique(owner[owner >= 0]):
-                mine = owner == number
-                reply = self._sessions[int(number)].retransmit(
+            for session, mine in self._parts(self._owner[ssrc & media.SLOT_MASK]):
+                if session is None:
+                    continue
+                reply = session.retransmit(
                     ssrc[mine], lost[mine], batch.time_ns[row[mine]], batch.address[row[mine]]
                 )
                 if len(reply.size):

@@ -20,7 +20,7 @@ from probe.net.job import DONE, HANDSHAKE_TIMEOUT_NS, JobResult, MediaJob
 from probe.net.media_loop import MediaLoop
 from probe.net.punctual import Privileges
 from probe.net.quality import quality_facts
-from probe.net.udp import SAMPLED, UdpSocket, open_udp
+from probe.net.udp import MEDIA_SLOTS, SAMPLED, UdpSocket, open_udp
 
 START_DELAY_NS = 50_000_000
 """Between bind and the first packet: time to build the schedule."""
@@ -36,7 +36,7 @@ def run_udp_job(job: MediaJob, rows: Rows, progress: NDArray[np.void]) -> JobRes
     result.handshake_ms = quic_handshake(
         job.address, server_name=job.server_name, fingerprint=job.fingerprint, cafile=job.cafile
     )
-    sock = open_udp(peer=job.address, plain=job.plain)
+    sock = open_udp(peer=job.address, plain=job.plain, slots=MEDIA_SLOTS)
     privileges = Privileges(job.punctuality)
     try:
         sock.stamp(1)

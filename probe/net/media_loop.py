@@ -10,7 +10,6 @@ from probe.methods.media_client import MediaClient
 from probe.metrics import T_MAX_NS
 from probe.net.clock import Alarm, monotonic_ns
 from probe.net.job import SENDING, WAITING
-from probe.net.plain import RECEIVE_SLOTS
 from probe.net.quality import LoopWatch
 from probe.net.udp import UdpSocket
 
@@ -81,7 +80,7 @@ class MediaLoop:
                 self._kernel_stamped = batch.kernel_stamped
                 self._client.receive(batch)
                 self._progress["received"] += count
-            if count < RECEIVE_SLOTS:
+            if count < sock.slots:
                 return
 
     def _is_over(self, now_ns: int) -> bool:

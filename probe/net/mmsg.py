@@ -15,7 +15,7 @@ from probe.metrics import Times
 from probe.net.address import Address, unpack_address
 from probe.net.clock import WallClock, monotonic_ns
 from probe.net.drops import socket_drops
-from probe.net.plain import RECEIVE_BYTES, RECEIVE_SLOTS
+from probe.net.plain import RECEIVE_BYTES
 from probe.net.transmit import MMSGHDR, SAMPLED, TransmitStamps, receive_stamps
 
 LEAN = 4
@@ -35,11 +35,12 @@ _FULL = (errno.EAGAIN, errno.ENOBUFS)
 
 class MmsgSocket:
     """A UDP socket (net.udp.UdpSocket) whose received batches are views of its buffers: they hold until the
-    next `receive`."""
+    next `receive`. `slots`: how many datagrams a call moves at most."""
 
     carrier = "sendmmsg"
 
-    def __init__(self, sock: socket.socket, *, connected: bool) -> None:
+    def __init__(self, sock: socket.socket, *, connected: bool, slots: int) -> None:
+        self.slots = slots
         self.refused = 0
         self.failed: list[int] = []
         self.wall = WallClock()
@@ -57,11 +58,11 @@ class MmsgSocket:
         self._prepare_send()
 
     def _prepare_receive(self) -> None:
-        slots = np.arange(RECEIVE_SLOTS, dtype=np.uint64)
-        self._data = np.zeros((RECEIVE_SLOTS, RECEIVE_BYTES), np.uint8)
-        self._from = np.zeros((RECEIVE_SLOTS, ADDRESS_BYTES), np.uint8)
-        self._control = np.zeros((RECEIVE_SLOTS, _CONTROL_BYTES), np.uint8)
-        self._iov, self._head = np.zeros(RECEIVE_SLOTS, _IOVEC), np.zeros(RECEIVE_SLOTS, MMSGHDR)
+        slots = np.arange(self.slots, dtype=np.uint64)
+        self._data = np.zeros((self.slots, RECEIVE_BYTES), np.uint8)
+        self._from = np.zeros((self.slots, ADDRESS_BYTES), np.uint8)
+        self._control = np.zeros((self.slots, _CONTROL_BYTES), np.uint8)
+        self._iov, self._head = np.zeros(self.slots, _IOVEC), np.zeros(self.slots, MMSGHDR)
         self._iov["base"], self._iov["len"] = self._data.ctypes.data + slots * RECEIVE_BYTES, RECEIVE_BYTES
         self._head["iov"], self._head["iovlen"] = self._iov.ctypes.data + slots * _IOVEC.itemsize, 1
         self._head["control"] = self._control.ctypes.data + slots * _CONTROL_BYTES
@@ -77,9 +78,9 @@ class MmsgSocket:
         self._used = (0, 0)
 
     def _prepare_send(self) -> None:
-        slots = np.arange(RECEIVE_SLOTS, dtype=np.uint64)
-        self._slots = slots.astype(np.int64)
-        self._send_iov, self._send_head = np.zeros(RECEIVE_SLOTS, _IOVEC), np.zeros(RECEIVE_SLOTS, MMSGHDR)
+        slots = np.arange(self.slots, dtype=np.uint64)
+        self._numbers = slots.astype(np.int64)
+        self._send_iov, self._send_head = np.zeros(self.slots, _IOVEC), np.zeros(self.slots, MMSGHDR)
         self._send_head["iov"] = self._send_iov.ctypes.data + slots * _IOVEC.itemsize
         self._send_head["iovlen"] = 1
         if not self._connected:
@@ -109,13 +110,13 @@ class MmsgSocket:
             self._data[:count, :width] = 0
             self._lengths[:count] = _CONTROL_BYTES
             self._used = (0, 0)
-        count = self._recvmmsg(self._fd, self._head_at, RECEIVE_SLOTS, _MSG_DONTWAIT, None)
+        count = self._recvmmsg(self._fd, self._head_at, self.slots, _MSG_DONTWAIT, None)
         if count <= 0:
             if count < 0 and ctypes.get_errno() in PATH_ERRORS:
                 self.refused += 1
             return empty_batch()
         size = self._sizes[:count].astype(np.int64)
-        width = (int(size[0] if count == ALONE else size.max()) + 7) & ~7
+        width = max((int(size[0] if count == ALONE else size.max()) + 7) & ~7, 8)
         self._used = count, width
         time_ns, stamped = self._arrivals(count)
         address = no_address(count) if self._connected else self._from[:count]
@@ -174,8 +175,8 @@ class MmsgSocket:
                 if not self._send_one(batch, row):
                     self.failed.append(row)
             return count - len(self.failed)
-        for start in range(0, count, RECEIVE_SLOTS):
-            self._send_slots(batch, start, min(RECEIVE_SLOTS, count - start))
+        for start in range(0, count, self.slots):
+            self._send_slots(batch, start, min(self.slots, count - start))
         return count - len(self.failed)
 
     def _send_one(self, batch: Batch, row: int) -> bool:
@@ -208,7 +209,7 @@ class MmsgSocket:
         data, address = batch.data, batch.address
         if data.strides[1] != 1:
             data = np.ascontiguousarray(data)
-        rows = self._slots[:count] + start
+        rows = self._numbers[:count] + start
         self._send_base[:count] = rows * data.strides[0] + data.__array_interface__["data"][0]
         self._send_len[:count] = batch.size[start : start + count]
         if not self._connected:

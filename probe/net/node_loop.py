@@ -24,13 +24,15 @@ from probe.net.clock import Waiter, be_punctual, monotonic_ns
 from probe.net.pipe import Pipe
 from probe.net.punctual import ORDINARY, Privileges, Punctuality
 from probe.net.shared import SharedArray
-from probe.net.udp import SAMPLED, UdpSocket, open_udp
+from probe.net.udp import MEDIA_SLOTS, SAMPLED, UdpSocket, open_udp
 from probe.wire.log import LOG
 from probe.wire.stun import binding_response
 
 IDLE_NS = 200_000_000
 QUIET_NS = 150_000
 """After several packets at once the loop rests so long: later ones then share its next round."""
+CROWD = 64
+"""So many at once are a backlog: no rest then."""
 SPIN_NS = 1_000_000
 """After an arrival a spinning loop looks for more so long before it sleeps."""
 PUBLISH_NS = 1_000_000
@@ -67,7 +69,8 @@ def serve(pipe: Pipe) -> None:
     be_punctual()
     setup, fds = pipe.receive()
     privileges = Privileges(setup.punctuality)
-    loop = NodeLoop(open_udp(sock=socket.socket(fileno=fds[0]), plain=setup.plain), pipe, privileges)
+    sock = open_udp(sock=socket.socket(fileno=fds[0]), plain=setup.plain, slots=MEDIA_SLOTS)
+    loop = NodeLoop(sock, pipe, privileges)
     pipe.send(privileges.granted())
     loop.run()
 
@@ -112,7 +115,7 @@ class NodeLoop:
         now_ns = monotonic_ns()
         self._note_stall(now_ns - since_ns)
         if count:
-            if count > 1 and self._sock.stamped_every:
+            if 1 < count < CROWD and self._sock.stamped_every:
                 self._deaf.wait(min(next_ns, now_ns + QUIET_NS))
             return
         if self._spin and since_ns - self._busy_ns < SPIN_NS:

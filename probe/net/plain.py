@@ -15,7 +15,6 @@ from probe.net.address import Address, pack_address
 from probe.net.clock import WallClock
 from probe.net.drops import socket_drops
 
-RECEIVE_SLOTS = 256
 RECEIVE_BYTES = 2048
 _FULL = (errno.EAGAIN, errno.ENOBUFS)
 
@@ -26,7 +25,8 @@ class PlainSocket:
     carrier = "plain"
     stamped_every = unstamped = 0
 
-    def __init__(self, sock: socket.socket, *, connected: bool) -> None:
+    def __init__(self, sock: socket.socket, *, connected: bool, slots: int) -> None:
+        self.slots = slots
         self.refused = 0
         self.failed: list[int] = []
         self.wall = WallClock()
@@ -45,7 +45,7 @@ class PlainSocket:
         packets: list[bytes] = []
         times: list[int] = []
         senders: list[bytes] = []
-        while len(packets) < RECEIVE_SLOTS:
+        while len(packets) < self.slots:
             try:
                 data, sender = self._sock.recvfrom(RECEIVE_BYTES)
             except BlockingIOError:
@@ -60,7 +60,7 @@ class PlainSocket:
         if not packets:
             return empty_batch()
         size = [len(data) for data in packets]
-        width = (max(size) + 7) & ~7
+        width = max((max(size) + 7) & ~7, 8)  # also an empty datagram has a first byte to look at: zero
         matrix = bytearray().join(packet.ljust(width, b"\0") for packet in packets)
         address = no_address(len(packets))
         if senders:

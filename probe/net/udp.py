@@ -21,11 +21,12 @@ from probe.net.address import Address, family_of
 from probe.net.clock import WallClock
 from probe.net.drops import socket_drops
 from probe.net.mmsg import MmsgSocket
-from probe.net.plain import RECEIVE_BYTES, RECEIVE_SLOTS, PlainSocket
+from probe.net.plain import RECEIVE_BYTES, PlainSocket
 from probe.net.transmit import SAMPLED
 
 __all__ = (
     "BUFFER_BYTES",
+    "MEDIA_SLOTS",
     "RECEIVE_BYTES",
     "RECEIVE_SLOTS",
     "SAMPLED",
@@ -37,6 +38,8 @@ __all__ = (
     "socket_drops",
 )
 
+RECEIVE_SLOTS, MEDIA_SLOTS = 256, 1024
+"""Datagrams that one call moves at most: of a relay's flow, of a media loop."""
 BUFFER_BYTES = 8 << 20
 
 _SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32
@@ -46,6 +49,8 @@ class UdpSocket(Protocol):
     """What the packet loops need of a socket."""
 
     carrier: str
+    slots: int
+    """How many datagrams `receive` gives at most."""
     refused: int
     """How often ICMP said that nobody listens."""
     failed: list[int]
@@ -88,6 +93,7 @@ def open_udp(
     peer: Address | None = None,
     sock: socket.socket | None = None,
     plain: bool = False,
+    slots: int = RECEIVE_SLOTS,
 ) -> UdpSocket:
     """A non-blocking UDP socket with large buffers, optionally connected to `peer`.
 
@@ -108,8 +114,8 @@ def open_udp(
     sock.setblocking(False)
     enlarge_buffers(sock)
     if plain or sys.platform != "linux" or struct.calcsize("P") != 8:
-        return PlainSocket(sock, connected=peer is not None)
-    return MmsgSocket(sock, connected=peer is not None)
+        return PlainSocket(sock, connected=peer is not None, slots=slots)
+    return MmsgSocket(sock, connected=peer is not None, slots=slots)
 
 
 def enlarge_buffers(sock: socket.socket, size: int = BUFFER_BYTES) -> None:
