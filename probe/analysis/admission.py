@@ -48,13 +48,13 @@ def _objection(session: SessionSummary, controls: Sequence[SessionRecord]) -> Js
 
 def _witnesses(record: SessionRecord, controls: list[SessionRecord]) -> list[SessionRecord]:
     """The controls measured at the session's time; all of the run's if there was none."""
+    return [control for control in controls if simultaneous(record, control)] or controls
+
+
+def simultaneous(record: SessionRecord, control: SessionRecord) -> bool:
+    """Whether both were measured at the same minutes."""
     start, end = _span(record)
-    near = [
-        control
-        for control in controls
-        if _span(control)[0] <= end + SAME_TIME and _span(control)[1] >= start - SAME_TIME
-    ]
-    return near or controls
+    return _span(control)[0] <= end + SAME_TIME and _span(control)[1] >= start - SAME_TIME
 
 
 def _span(record: SessionRecord) -> tuple[datetime, datetime]:

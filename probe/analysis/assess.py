@@ -60,8 +60,9 @@ def assess(
     sessions of earlier runs to compare the evening with. Raises `ValueError` for a manifest whose
     thresholds are not of the grammar.
     """
-    summaries = [analyse_session(session.record, session.rows) for session in sessions]
-    earlier = [analyse_session(session.record, session.rows) for session in history]
+    block_ns = Evidence.from_json(manifest.get("evidence") or {}).block_ns
+    summaries = [analyse_session(session.record, session.rows, block_ns) for session in sessions]
+    earlier = [analyse_session(session.record, session.rows, block_ns) for session in history]
     return assess_summaries(manifest, summaries, earlier, interrupted=interrupted)
 
 
