@@ -54,6 +54,7 @@ class SessionRecord:
     vantage: str | None = None
     isp: str | None = None
     city: str | None = None
+    ended_at: str | None = None  # ISO 8601, UTC
     outcome: str = INTERRUPTED
     error: Json | None = None  # {"code": str, "detail": str}
     wall_offset_ns: int = 0  # CLOCK_REALTIME minus CLOCK_MONOTONIC at the start

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -74,6 +75,7 @@ class Session:
             record.outcome, record.error = FAILED, _told(type(error).__name__, error)
         if record.outcome == INTERRUPTED:
             record.error = stopping.error()
+        record.ended_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         await asyncio.to_thread(self._context.writer.finish_session, record)
         self._context.listener(SessionFinished(record))
 
