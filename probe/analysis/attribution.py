@@ -15,10 +15,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from probe.analysis.admission import Examined, simultaneous
+from probe.analysis.admission import Examined
 from probe.analysis.cells import NODE, PLACE, group, matches, pool
 from probe.analysis.results import FAIL, NOT_MEASURED, PASS, Judgement
 from probe.analysis.verdict import Decision, decide
+from probe.analysis.witnesses import simultaneous
 from probe.objectives import METRICS, Evidence, Expression
 from probe.records import Json
 

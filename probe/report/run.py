@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+from datetime import UTC, datetime
 
 from probe.analysis.results import Assessment
 from probe.errors import ExitStatus
@@ -13,7 +15,8 @@ from probe.plan.windows import Opening
 from probe.report.document import document
 from probe.report.live import progress_view
 from probe.report.output import Output
-from probe.session.run import RunOptions, prepare, run_plan
+from probe.session.run import RunOptions, prepare, run_plan, sessions_at
+from probe.session.stopping import Stopping
 from probe.session.waiting import wait_for
 from probe.store.reader import load_run
 
@@ -35,16 +38,17 @@ _ORIGINS = {"given": "as given", "profiles": "found in ./profiles", "packaged": 
 
 
 async def _run(loaded: LoadedPlan, options: RunOptions, output: Output) -> int:
-    stopping = asyncio.Event()
-    stopped_by: list[signal.Signals] = []
+    stopping = Stopping()
+    asked: list[signal.Signals] = []
 
     def stop(number: signal.Signals) -> None:
-        if not stopped_by:
+        asked.append(number)
+        if len(asked) == 1:
             output.note("stopping: what was measured is being kept (once more to leave at once)")
-            stopped_by.append(number)
-            stopping.set()
+            stopping.set(number)
         else:
-            raise KeyboardInterrupt
+            output.err.show_cursor()
+            os._exit(_STOP_SIGNALS[number])  # our processes end with us: they watch their parent
 
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
@@ -53,10 +57,14 @@ async def _run(loaded: LoadedPlan, options: RunOptions, output: Output) -> int:
         await wait_for(
             loaded, options.wait, stopping, lambda opening: output.note(_opening(opening, options))
         )
+    if not any(lane.sessions for lane in sessions_at(datetime.now(UTC), loaded, options)):
+        output.note(
+            "nothing to measure: no window that the matrix asks for is open now (--wait WINDOW waits for it)"
+        )
     with progress_view(output.err, quiet=output.quiet) as view:
         assessment = await run_plan(loaded, options, view, stopping, document)
     _report(output, assessment, options)
-    return _STOP_SIGNALS[stopped_by[0]] if stopped_by else assessment.exit_code
+    return assessment.exit_code
 
 
 def _report(output: Output, assessment: Assessment, options: RunOptions) -> None:
