@@ -19,8 +19,8 @@ from probe.analysis.student import beyond, critical
 SERIAL_FROM = 10
 """Pairs of neighbouring blocks from which their likeness can be told from chance."""
 MOST_ALIKE = 0.8
-LEAST_FREEDOM = 3
-"""Of two or three blocks, whose variance says next to nothing: what protects then is `independent`."""
+LEAST_FREEDOM = 4
+"""Of two to four units that differ no more than by chance: there is no excess whose doubt would count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Shares:
     share: Floats
     n: float
     inflation: Floats
-    freedom: int
+    freedom: NDArray[np.int64]
 
     @property
     def n_eff(self) -> Floats:
@@ -39,12 +39,17 @@ class Shares:
 
     def interval(self, tail: float) -> tuple[Floats, Floats]:
         """Low and high, each wrong with probability `tail`."""
-        t2 = critical(self.freedom, tail) ** 2
+        t2 = self.critical(tail) ** 2
         n = self.n_eff
         middle = self.share + t2 / (2 * n)
         half = np.sqrt(t2 * (self.share * (1 - self.share) / n + t2 / (4 * n**2)))
         low, high = (middle - half) / (1 + t2 / n), (middle + half) / (1 + t2 / n)
         return np.where(self.share > 0, low, 0.0), np.where(self.share < 1, high, 1.0)
+
+    def critical(self, tail: float) -> Floats:
+        """Student's t of each column."""
+        known = {int(freedom): critical(int(freedom), tail) for freedom in np.unique(self.freedom)}
+        return np.array([known[int(freedom)] for freedom in self.freedom])
 
     def score(self, column: int, against: float) -> float:
         """How many standard errors the column's share lies above `against`; the interval inverts this."""
@@ -56,7 +61,7 @@ class Shares:
 
     def chance_above(self, column: int, against: float) -> float:
         """Probability of so large a share if the true one were `against`."""
-        return beyond(self.score(column, against), self.freedom)
+        return beyond(self.score(column, against), int(self.freedom[column]))
 
 
 def shares_of(hits: Floats, n: Floats, neighbours: NDArray[np.int64] | None = None) -> Shares:
@@ -71,8 +76,9 @@ def shares_of(hits: Floats, n: Floats, neighbours: NDArray[np.int64] | None = No
     expected = share * (1 - share) / total
     with np.errstate(divide="ignore", invalid="ignore"):
         inflation = np.where(expected > 0, seen / expected, 1.0)
+    freedom = np.where(inflation > 1.0, units - 1, max(units - 1, LEAST_FREEDOM))
     inflation = np.maximum(inflation, 1.0) * _likeness(off, neighbours)
-    return Shares(share, total, inflation, max(units - 1, LEAST_FREEDOM))
+    return Shares(share, total, inflation, freedom)
 
 
 def _likeness(off: Floats, neighbours: NDArray[np.int64] | None) -> Floats:

@@ -109,9 +109,9 @@ def _estimate(
         float(found.n_eff[column]),
         units.kind,
         len(units.parts),
-        beyond(score, found.freedom),
+        beyond(score, int(found.freedom[column])),
         score,
-        critical(found.freedom, tail),
+        critical(int(found.freedom[column]), tail),
     )
 
 
@@ -134,7 +134,7 @@ def _percentile(expression: Expression, values: Population, units: Units, tail: 
         inner,
         made.kind,
         made.units,
-        made.chance if expression.op[0] == "<" else beyond(-made.score, found.freedom),
+        made.chance if expression.op[0] == "<" else beyond(-made.score, int(found.freedom[-1])),
         made.score if expression.op[0] == "<" else -made.score,
         made.needed,
     )

@@ -1,7 +1,7 @@
 """What evidence is counted in: days, sessions, or blocks of time, whichever is the widest there is enough of.
 
-Packets 20 ms apart say the same twice, and so do blocks of one evening. With at least `ENOUGH` local days the
-day is the unit; else the session; else the block of `evidence.block`, and then the verdict speaks of
+Packets 20 ms apart say the same twice, and so do blocks of one evening. With at least `ENOUGH` local days of
+several sessions each the day is the unit; else the session; else the block of `evidence.block`, and then the verdict speaks of
 these minutes only.
 """
 
@@ -21,6 +21,9 @@ from probe.analysis.results import Poolable
 DAY, SESSION, BLOCK = "day", "session", "block"
 ENOUGH = 6
 """Units from which a wider unit is preferred: of fewer days no 95 % interval by ranks exists."""
+CROWDED = 1.5
+"""Sessions a day from which those of one day are pooled, as they share its weather; below, each is nearly a
+day of its own, and pooling the few that are not would only throw degrees of freedom away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def units_of(sessions: Sequence[Examined], metric: str) -> Units | None:
         session += [number] * len(found)
     each = np.array(session, np.int64)
     days = by_day(having)
-    if len(days) >= ENOUGH:
+    if len(days) >= ENOUGH and len(having) >= CROWDED * len(days):
         parts = tuple(_pool(day, metric) for day in days.values())
         return Units(DAY, parts, tuple(blocks), each)
     if len(having) >= ENOUGH:

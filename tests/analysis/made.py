@@ -78,7 +78,7 @@ def crossings(
     rows["seq"] = np.arange(len(up_ms)) % each
     rows["stream"] = np.arange(len(up_ms)) // each
     rows["size"] = 120
-    sent = START + np.round(rows["seq"] * spacing_ms * MS).astype(np.int64)
+    sent = START + np.round(rows["seq"].astype(np.float64) * spacing_ms * MS).astype(np.int64)
     rows["scheduled_ns"] = rows["sent_ns"] = sent
     up, down = times(up_ms), times(down_ms)
     reached, returned = up != NEVER, (up != NEVER) & (down != NEVER)
