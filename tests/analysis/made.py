@@ -100,6 +100,12 @@ def steady(
     return crossings(up, down)
 
 
+def scattered(n: int = 1000, lost_up: int = 60) -> Rows:
+    """As `steady`, with the losses on the way up one by one and evenly apart."""
+    lost = set(np.linspace(0, n - 1, lost_up).astype(int).tolist())
+    return crossings([None if at in lost else 30.0 for at in range(n)], [40.0] * n)
+
+
 def summary(rows: Rows | None = None, **changes: Any) -> SessionSummary:
     """An analysed session."""
     return analyse_session(record(**changes), steady() if rows is None else rows)

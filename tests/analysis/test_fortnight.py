@@ -17,6 +17,7 @@ from tests.analysis.vendors import NO_WAY, NOTHING
 
 DAYS, A_WINDOW = 14, 3
 
+
 def session(day: int, number: int, window: str, p95: float) -> Examined:
     hour = 20 if window == "peak" else 4
     made = record(
@@ -56,7 +57,11 @@ def verdicts(shift: float, repeats: int = 200) -> Counter[str]:
 
 @pytest.mark.parametrize(
     ("shift", "mostly", "wrong"),
-    [(15.0, "degraded", "not_degraded"), (0.0, "not_degraded", "degraded"), (9.0, "inconclusive", "degraded")],
+    [
+        (15.0, "degraded", "not_degraded"),
+        (0.0, "not_degraded", "degraded"),
+        (9.0, "inconclusive", "degraded"),
+    ],
 )
 def test_two_hundred_fortnights(shift: float, mostly: str, wrong: str) -> None:
     found = verdicts(shift)

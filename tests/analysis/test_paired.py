@@ -26,7 +26,9 @@ def test_t45_signed_ranks_and_their_shift() -> None:
     assert found.coverage == pytest.approx(0.952, abs=1e-3)
 
 
-@pytest.mark.parametrize(("n", "k", "coverage"), [(6, 1, 0.969), (7, 3, 0.953), (8, 4, None), (10, 9, None), (14, 22, None)])
+@pytest.mark.parametrize(
+    ("n", "k", "coverage"), [(6, 1, 0.969), (7, 3, 0.953), (8, 4, None), (10, 9, None), (14, 22, None)]
+)
 def test_ranks_of_the_interval(n: int, k: int, coverage: float | None) -> None:
     """quality.md 4.5: the k-th smallest and largest Walsh average."""
     values = 3.0 ** np.arange(n)  # all averages differ
