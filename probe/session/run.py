@@ -7,7 +7,7 @@ import contextlib
 import platform
 import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,22 +133,22 @@ def judge_run(results: Path, run: str) -> Assessment:
 
 def judge_stored(stored: StoredRun, results: Path) -> Assessment:
     """As `judge_run`, of a run already read."""
-    return assess(stored.manifest, stored.sessions, _history(stored, results))
+    return assess(stored.manifest, stored.sessions, history_of(stored.manifest, stored.sessions, results))
 
 
-def _history(stored: StoredRun, results: Path) -> Iterator[StoredSession]:
+def history_of(manifest: Json, sessions: Sequence[StoredSession], results: Path) -> Iterator[StoredSession]:
     """Earlier sessions of this run's real nodes and controls, in every window: the evening is compared with
     other hours and other days (an emulated run holds all it is compared with)."""
     nodes = {
         (session.record.vendor, session.record.node)
-        for session in stored.sessions
+        for session in sessions
         if not session.record.emulated
     }
-    before = str(stored.manifest.get("started_at") or datetime.now(UTC).isoformat())
+    before = str(manifest.get("started_at") or datetime.now(UTC).isoformat())
     for vendor, node in sorted(nodes):
         yield from find_sessions(
             results,
-            country=str(stored.manifest.get("country")),
+            country=str(manifest.get("country")),
             vendor=vendor,
             node=node,
             before=before,
