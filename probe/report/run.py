@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 
 from probe.analysis.results import Assessment
@@ -15,6 +16,7 @@ from probe.report.document import document
 from probe.report.live import progress_view
 from probe.report.output import Output
 from probe.session.run import RunOptions, prepare, run_plan
+from probe.session.stopping import Stopping
 from probe.session.waiting import wait_for
 from probe.store.reader import load_run
 
@@ -35,16 +37,17 @@ _ORIGINS = {"given": "as given", "profiles": "found in ./profiles", "packaged": 
 
 
 async def _run(loaded: LoadedPlan, options: RunOptions, output: Output, delivery: Delivery) -> int:
-    stopping = asyncio.Event()
-    stopped_by: list[signal.Signals] = []
+    stopping = Stopping()
+    asked: list[signal.Signals] = []
 
     def stop(number: signal.Signals) -> None:
-        if not stopped_by:
+        asked.append(number)
+        if len(asked) == 1:
             output.note("stopping: what was measured is being kept (once more to leave at once)")
-            stopped_by.append(number)
-            stopping.set()
+            stopping.set(number)
         else:
-            raise KeyboardInterrupt
+            output.err.show_cursor()
+            os._exit(_STOP_SIGNALS[number])  # our processes end with us: they watch their parent
 
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
@@ -55,8 +58,7 @@ async def _run(loaded: LoadedPlan, options: RunOptions, output: Output, delivery
         )
     with progress_view(output.err, quiet=output.quiet) as view:
         assessment = await run_plan(loaded, options, view, stopping, document)
-    code = _report(output, assessment, options, delivery)
-    return _STOP_SIGNALS[stopped_by[0]] if stopped_by else code
+    return _report(output, assessment, options, delivery)
 
 
 def _report(output: Output, assessment: Assessment, options: RunOptions, delivery: Delivery) -> int:

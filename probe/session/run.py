@@ -28,6 +28,7 @@ from probe.records import Json
 from probe.session.context import RunContext
 from probe.session.lane import Lane
 from probe.session.progress import Listener, RunStarted
+from probe.session.stopping import Stopping
 from probe.session.waiting import opening_of
 from probe.store.reader import StoredRun, find_sessions, load_run
 from probe.store.runid import new_run_id
@@ -70,7 +71,7 @@ async def run_plan(
     loaded: LoadedPlan,
     options: RunOptions,
     listener: Listener,
-    stopping: asyncio.Event,
+    stopping: Stopping,
     describe: Callable[[Assessment], Json],
 ) -> Assessment:
     """Measure `loaded` into `options.results` and judge it. Set `stopping` to end early: what was measured
@@ -113,7 +114,7 @@ async def run_plan(
     return assessment
 
 
-async def _all_lanes(lanes: list[Lane], stopping: asyncio.Event) -> None:
+async def _all_lanes(lanes: list[Lane], stopping: Stopping) -> None:
     """Run them side by side; when one raises, the others finish the session they are in."""
     tasks = [asyncio.create_task(lane.run()) for lane in lanes]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)

@@ -11,6 +11,7 @@ from probe.errors import ConfigError
 from probe.plan.diagnostics import did_you_mean
 from probe.plan.loaded import LoadedPlan
 from probe.plan.windows import Opening, next_opening
+from probe.session.stopping import Stopping
 
 
 def opening_of(loaded: LoadedPlan, name: str, now: datetime) -> Opening:
@@ -26,7 +27,7 @@ def opening_of(loaded: LoadedPlan, name: str, now: datetime) -> Opening:
 
 
 async def wait_for(
-    loaded: LoadedPlan, name: str, stopping: asyncio.Event, tell: Callable[[Opening], None]
+    loaded: LoadedPlan, name: str, stopping: Stopping, tell: Callable[[Opening], None]
 ) -> None:
     """Return when the window is open, or `stopping` is set. The wall clock is asked again every minute, so
     that a sleeping or corrected clock is noticed."""

@@ -309,5 +309,5 @@ def test_peak_rows_that_say_the_same_about_nothing_are_one() -> None:
     )
     text = part(printed(assessment(peak=rows)), "Evening peak")
     assert "all 3 metrics" in text
-    assert "rtt.p95" not in text
+    assert "up.loss" not in text
     assert text.count("outside both the evening peak and the off-peak window") == 1
