@@ -29,9 +29,7 @@ def gate(
     vantage: Annotated[str | None, typer.Option(help="Measuring: which vantage this machine is.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Measuring: repeat random choices.")] = None,
     duration: Annotated[str | None, typer.Option(help="Measuring: of every scenario, such as 10s.")] = None,
-    only: Annotated[
-        str | None, typer.Option(metavar="VENDOR[/NODE]", help="Measuring: only these.")
-    ] = None,
+    only: Annotated[str | None, typer.Option(metavar="VENDOR[/NODE]", help="Measuring: only these.")] = None,
     wait: Annotated[
         str | None, typer.Option(metavar="WINDOW", help="Measuring: wait until the window opens.")
     ] = None,

@@ -33,10 +33,14 @@ def gate(
         raise ConfigError(f"there is one plan to judge by, not {len(plans)}: {', '.join(plans)}")
     if not runs:
         if terms is not None:
-            raise ConfigError("--with PLAN judges stored runs: give at least one", hint="probe runs lists them")
+            raise ConfigError(
+                "--with PLAN judges stored runs: give at least one", hint="probe runs lists them"
+            )
         return run_and_report(plans[0], options, output, delivery)
     if options != RunOptions(options.results):
-        raise ConfigError("--vantage, --seed, --duration, --only and --wait are for measuring, not for stored runs")
+        raise ConfigError(
+            "--vantage, --seed, --duration, --only and --wait are for measuring, not for stored runs"
+        )
     return _judge(runs, plans[0] if plans else None, results, output, delivery)
 
 

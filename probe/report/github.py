@@ -35,7 +35,7 @@ def tell_github(
     """Do nothing anywhere else. A summary that cannot be written is no reason to lose the verdict."""
     if environ.get("GITHUB_ACTIONS") != "true":
         return
-    for line in annotations(assessment, environ):
+    for line in commands(assessment, environ):
         errors.write(f"{line}\n")
     errors.flush()
     with suppress(OSError):
@@ -48,7 +48,7 @@ def tell_github(
                 file.write(f"run_id={printable(assessment.run_id).splitlines()[0]}\n")
 
 
-def annotations(assessment: Assessment, environ: Mapping[str, str]) -> Iterator[str]:
+def commands(assessment: Assessment, environ: Mapping[str, str]) -> Iterator[str]:
     """One a line of the plan: errors for failed gates, warnings for the rest that is not well."""
     gates = [item for item in assessment.thresholds if item.severity == "gate"]
     others = [item for item in assessment.thresholds if item.severity == "warn"]
@@ -80,7 +80,9 @@ def _annotation(level: str, judgements: Sequence[Judgement], environ: Mapping[st
     if first.file is not None:
         properties = {"file": _in_repository(first.file, environ), "line": str(first.line or 1)}
     properties["title"] = f"{first.expr} ({plural(len(judgements), 'place')})"
-    return _command(level, properties, "\n".join(f"{of_scope(item.scope)}: {told(item)}" for item in judgements))
+    return _command(
+        level, properties, "\n".join(f"{of_scope(item.scope)}: {told(item)}" for item in judgements)
+    )
 
 
 def _in_repository(file: str, environ: Mapping[str, str]) -> str:

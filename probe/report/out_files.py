@@ -56,7 +56,9 @@ def _parse(text: str) -> OutFile:
     if not equals or not path:
         raise ConfigError(f"--out {text}: not FORMAT=PATH", hint="for example --out junit=probe.xml")
     if form not in FORMATS:
-        raise ConfigError(f"--out {text}: there is no format '{form}'", hint=f"there are {', '.join(FORMATS)}")
+        raise ConfigError(
+            f"--out {text}: there is no format '{form}'", hint=f"there are {', '.join(FORMATS)}"
+        )
     return OutFile(form, Path(path))
 
 

@@ -109,7 +109,9 @@ def bars(rows: Sequence[Bar], title: str) -> ET.Element:
 
 def _drawing(title: str, height: int) -> ET.Element:
     box = f"0 0 {WIDTH} {height}"
-    return e("svg", viewBox=box, width="100%", role="img", aria_label=title, xmlns="http://www.w3.org/2000/svg")
+    return e(
+        "svg", viewBox=box, width="100%", role="img", aria_label=title, xmlns="http://www.w3.org/2000/svg"
+    )
 
 
 def _x(value: float, right: float) -> float:
