@@ -22,6 +22,7 @@ from probe.plan.diagnostics import did_you_mean
 from probe.plan.expand import NodeSchedule, expand
 from probe.plan.loaded import LoadedPlan, with_duration
 from probe.plan.model import OTHER, Vantage
+from probe.plan.order import order_of, shuffled
 from probe.plan.scalars import parse_duration
 from probe.plan.windows import window_at
 from probe.records import Json
@@ -84,6 +85,7 @@ async def run_plan(
     now = datetime.now(UTC)
     lanes = expand(plan, lambda zone: window_at(plan.windows, zone, now), options.only)
     seed = options.seed if options.seed is not None else secrets.randbits(32)
+    lanes = shuffled(lanes, seed)
     manifest = _manifest(loaded, lanes, now, seed, vantage_named(loaded, options.vantage))
     with RunWriter(results, manifest) as writer:
         context = RunContext(
@@ -191,6 +193,7 @@ def _manifest(
         "emulated": any(lane.node.endpoint.emulated for lane in lanes),
         "vantage": vantage.name if vantage else None,
         "seed": seed,
+        "order": order_of(lanes),
         "sessions_planned": sum(len(lane.sessions) for lane in lanes),
         "thresholds": resolved["thresholds"],
         "evidence": loaded.evidence.to_json(),
