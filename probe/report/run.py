@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from datetime import UTC, datetime
 
 from probe.analysis.results import Assessment
 from probe.errors import ExitStatus
@@ -15,7 +16,7 @@ from probe.report.delivery import Delivery
 from probe.report.document import document
 from probe.report.live import progress_view
 from probe.report.output import Output
-from probe.session.run import RunOptions, prepare, run_plan
+from probe.session.run import RunOptions, prepare, run_plan, sessions_at
 from probe.session.stopping import Stopping
 from probe.session.waiting import wait_for
 from probe.store.reader import load_run
@@ -55,6 +56,10 @@ async def _run(loaded: LoadedPlan, options: RunOptions, output: Output, delivery
     if options.wait:
         await wait_for(
             loaded, options.wait, stopping, lambda opening: output.note(_opening(opening, options))
+        )
+    if not any(lane.sessions for lane in sessions_at(datetime.now(UTC), loaded, options)):
+        output.note(
+            "nothing to measure: no window that the matrix asks for is open now (--wait WINDOW waits for it)"
         )
     with progress_view(output.err, quiet=output.quiet) as view:
         assessment = await run_plan(loaded, options, view, stopping, document)

@@ -11,6 +11,7 @@ from probe.session.context import RunContext
 from probe.session.emulated import EmulatedNode
 from probe.session.packet_loop import PacketLoop
 from probe.session.session import Session
+from probe.session.stopping import CutOff
 from probe.session.target import Patience, Target
 
 
@@ -28,7 +29,10 @@ class Lane:
         async with contextlib.AsyncExitStack() as stack:
             target: Target | NotMeasured
             try:
-                target = await self._target(stack)
+                async with stopping.cutting_off(0):
+                    target = await self._target(stack)
+            except CutOff:
+                return
             except NotMeasured as error:
                 target = error
             packets, patience = PacketLoop(), Patience()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from probe import __version__
 from probe.analysis.assess import assess
-from probe.analysis.results import Assessment
+from probe.analysis.results import RUN_INTERRUPTED, Assessment
 from probe.errors import ConfigError
 from probe.metrics import T_MAX_NS
 from probe.net.clock import wall_offset
@@ -31,6 +31,7 @@ from probe.session.lane import Lane
 from probe.session.progress import Listener, RunStarted
 from probe.session.stopping import Stopping
 from probe.session.waiting import opening_of
+from probe.store.atomic import check_writable
 from probe.store.reader import StoredRun, find_sessions, load_run
 from probe.store.runid import new_run_id
 from probe.store.sessions import StoredSession
@@ -63,9 +64,13 @@ def prepare(loaded: LoadedPlan, options: RunOptions) -> tuple[LoadedPlan, RunOpt
         except ValueError as error:
             raise ConfigError(f"--duration {options.duration}: {error}") from None
     vantage_named(loaded, options.vantage)
+    expand(loaded.plan, lambda _: OTHER, options.only)
+    options = replace(options, results=options.results or Path(loaded.plan.store.path))
+    assert options.results
     if options.wait:
         opening_of(loaded, options.wait, datetime.now(UTC))
-    return loaded, replace(options, results=options.results or Path(loaded.plan.store.path))
+        check_writable(options.results)  # hours later is too late to tell
+    return loaded, options
 
 
 async def run_plan(
@@ -83,7 +88,7 @@ async def run_plan(
     plan, results = loaded.plan, options.results
     assert results is not None
     now = datetime.now(UTC)
-    lanes = expand(plan, lambda zone: window_at(plan.windows, zone, now), options.only)
+    lanes = sessions_at(now, loaded, options)
     seed = options.seed if options.seed is not None else secrets.randbits(32)
     lanes = shuffled(lanes, seed)
     manifest = _manifest(loaded, lanes, now, seed, vantage_named(loaded, options.vantage))
@@ -109,11 +114,20 @@ async def run_plan(
         )
         await _all_lanes([Lane(lane, context) for lane in lanes], stopping)
         assessment = await asyncio.to_thread(judge_run, results, manifest["run_id"])
+        if assessment.verdict == RUN_INTERRUPTED and stopping.by is not None:
+            # As `assess` finds it in the sessions that were cut off, if there is one.
+            assessment = replace(assessment, exit_code=128 + stopping.by)
         document = describe(assessment)
         writer.write_document("summary.json", document)
         verdict = ("schema_version", "run_id", "verdict", "exit_code", "thresholds", "peak", "quality")
         writer.write_document("verdict.json", {name: document[name] for name in verdict})
     return assessment
+
+
+def sessions_at(now: datetime, loaded: LoadedPlan, options: RunOptions) -> tuple[NodeSchedule, ...]:
+    """What a run that starts `now` measures."""
+    plan = loaded.plan
+    return expand(plan, lambda zone: window_at(plan.windows, zone, now), options.only)
 
 
 async def _all_lanes(lanes: list[Lane], stopping: Stopping) -> None:
