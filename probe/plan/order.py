@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 from probe.plan.expand import NodeSchedule, SessionSpec
 
@@ -31,14 +32,11 @@ def shuffled(schedules: Sequence[NodeSchedule], seed: int) -> tuple[NodeSchedule
     return tuple(replace(lane, sessions=tuple(sorted(lane.sessions, key=place))) for lane in schedules)
 
 
-def order_of(schedules: Sequence[NodeSchedule]) -> list[dict[str, str | int]]:
+def order_of(schedules: Sequence[NodeSchedule]) -> list[dict[str, Any]]:
     """For the manifest: the order of the node with the most sessions; the others have a part of it."""
     longest = max((lane.sessions for lane in schedules), key=len, default=())
-    names = ("repeat", "scenario", "network", "transport")
-    return [
-        dict(zip(names, _block(spec), strict=True)) | {"window": spec.window, "number": number}
-        for number, spec in enumerate(longest)
-    ]
+    names = ("repeat", "scenario", "network", "transport", "window")
+    return [dict(zip(names, (*_block(spec), spec.window), strict=True)) for spec in longest]
 
 
 def _block(spec: SessionSpec) -> Block:

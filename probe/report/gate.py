@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from probe.errors import ConfigError
+from probe.plan.environment import Offline
 from probe.plan.load import load_plan
 from probe.plan.locate import SUFFIXES, plan_names
 from probe.report.delivery import Delivery
@@ -45,7 +47,7 @@ def gate(
 
 
 def _judge(names: Sequence[str], plan: str | None, results: Path, output: Output, delivery: Delivery) -> int:
-    loaded = None if plan is None else load_plan(plan)
+    loaded = None if plan is None else load_plan(plan, Offline(os.environ))
     runs = load_runs(results, names)
     for problem in (problem for run in runs for problem in run.problems):
         output.note(problem)

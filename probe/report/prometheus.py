@@ -97,6 +97,8 @@ def _metric(to: Exposition, metric: Metric, cell: Mapping[str, Any], values: Poo
     """`up.pdv.p95` is rtcprobe_pdv_seconds{direction="up",aggregate="p95"}."""
     way, dot, rest = metric.name.partition(".")
     name, direction = (rest, way) if dot and way in _WAYS else (metric.name, None)
+    if metric.name == "loss":
+        direction = "both"  # a family has the same labels in all its samples
     suffix, scale = _SUFFIX[metric.unit]
     told = f"{name.capitalize()} of a cell, lost packets counting as infinitely late."
     told = told if metric.unit == "ms" else f"{name.capitalize()} of a cell."
