@@ -12,6 +12,7 @@ from probe.errors import ExitStatus
 from probe.plan.load import load_plan
 from probe.plan.loaded import LoadedPlan
 from probe.plan.windows import Opening
+from probe.report.delivery import Delivery
 from probe.report.document import document
 from probe.report.live import progress_view
 from probe.report.output import Output
@@ -23,21 +24,20 @@ from probe.store.reader import load_run
 _STOP_SIGNALS = {signal.SIGINT: ExitStatus.SIGINT, signal.SIGTERM: ExitStatus.SIGTERM}
 
 
-def run_and_report(name: str, options: RunOptions, *, as_json: bool, quiet: bool) -> int:
+def run_and_report(name: str, options: RunOptions, output: Output, delivery: Delivery) -> int:
     """Load, measure, print; returns the exit code. Raises ProbeError."""
-    output = Output(as_json=as_json, quiet=quiet)
     loaded, options = prepare(load_plan(name), options)
-    if not quiet:
+    if not output.quiet:
         output.note(f"plan {loaded.path} ({_ORIGINS.get(loaded.origin, loaded.origin)})")
         for warning in loaded.warnings:
             output.note(warning.render())
-    return asyncio.run(_run(loaded, options, output))
+    return asyncio.run(_run(loaded, options, output, delivery))
 
 
 _ORIGINS = {"given": "as given", "profiles": "found in ./profiles", "packaged": "the one shipped with probe"}
 
 
-async def _run(loaded: LoadedPlan, options: RunOptions, output: Output) -> int:
+async def _run(loaded: LoadedPlan, options: RunOptions, output: Output, delivery: Delivery) -> int:
     stopping = Stopping()
     asked: list[signal.Signals] = []
 
@@ -63,16 +63,16 @@ async def _run(loaded: LoadedPlan, options: RunOptions, output: Output) -> int:
         )
     with progress_view(output.err, quiet=output.quiet) as view:
         assessment = await run_plan(loaded, options, view, stopping, document)
-    _report(output, assessment, options)
-    return assessment.exit_code
+    return _report(output, assessment, options, delivery)
 
 
-def _report(output: Output, assessment: Assessment, options: RunOptions) -> None:
+def _report(output: Output, assessment: Assessment, options: RunOptions, delivery: Delivery) -> int:
     assert options.results
     manifest = load_run(options.results, assessment.run_id).manifest
-    output.assessment(assessment, manifest)
+    code = delivery.deliver(output, assessment, manifest)
     if not output.quiet:
         output.note(f"kept in {options.results}; again: probe report {assessment.run_id}")
+    return code
 
 
 def _opening(opening: Opening, options: RunOptions) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import platform
 import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from probe.plan.diagnostics import did_you_mean
 from probe.plan.expand import NodeSchedule, expand
 from probe.plan.loaded import LoadedPlan, with_duration
 from probe.plan.model import OTHER, Vantage
+from probe.plan.order import order_of, shuffled
 from probe.plan.scalars import parse_duration
 from probe.plan.windows import window_at
 from probe.records import Json
@@ -89,6 +90,7 @@ async def run_plan(
     now = datetime.now(UTC)
     lanes = sessions_at(now, loaded, options)
     seed = options.seed if options.seed is not None else secrets.randbits(32)
+    lanes = shuffled(lanes, seed)
     manifest = _manifest(loaded, lanes, now, seed, vantage_named(loaded, options.vantage))
     with RunWriter(results, manifest) as writer:
         context = RunContext(
@@ -148,22 +150,22 @@ def judge_run(results: Path, run: str) -> Assessment:
 
 def judge_stored(stored: StoredRun, results: Path) -> Assessment:
     """As `judge_run`, of a run already read."""
-    return assess(stored.manifest, stored.sessions, _history(stored, results))
+    return assess(stored.manifest, stored.sessions, history_of(stored.manifest, stored.sessions, results))
 
 
-def _history(stored: StoredRun, results: Path) -> Iterator[StoredSession]:
+def history_of(manifest: Json, sessions: Sequence[StoredSession], results: Path) -> Iterator[StoredSession]:
     """Earlier sessions of this run's real nodes and controls, in every window: the evening is compared with
     other hours and other days (an emulated run holds all it is compared with)."""
     nodes = {
         (session.record.vendor, session.record.node)
-        for session in stored.sessions
+        for session in sessions
         if not session.record.emulated
     }
-    before = str(stored.manifest.get("started_at") or datetime.now(UTC).isoformat())
+    before = str(manifest.get("started_at") or datetime.now(UTC).isoformat())
     for vendor, node in sorted(nodes):
         yield from find_sessions(
             results,
-            country=str(stored.manifest.get("country")),
+            country=str(manifest.get("country")),
             vendor=vendor,
             node=node,
             before=before,
@@ -205,6 +207,7 @@ def _manifest(
         "emulated": any(lane.node.endpoint.emulated for lane in lanes),
         "vantage": vantage.name if vantage else None,
         "seed": seed,
+        "order": order_of(lanes),
         "sessions_planned": sum(len(lane.sessions) for lane in lanes),
         "thresholds": resolved["thresholds"],
         "evidence": loaded.evidence.to_json(),
