@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from probe.analysis.admission import CONTROL, Examined
 from probe.analysis.cells import Key, group
+from probe.analysis.evening import OFFPEAK, PEAK
 from probe.analysis.paired import paired_shift
 from probe.analysis.pairing import Differences, Pair, differences, pairs, place_of, sides
-from probe.analysis.peak import COMPARED, OFFPEAK, PEAK, margin
+from probe.analysis.peak import COMPARED, margin
 from probe.objectives import find_metric
 from probe.records import Json
 

@@ -247,6 +247,30 @@ class PeakRow:
         return {name: getattr(self, name) for name in _OF_PEAK_ROW} | {"infinite": list(self.infinite)}
 
 
+@dataclass(frozen=True, slots=True)
+class NodeDay:
+    """`values` are the median over sessions of the p95 round trip in ms, an hour each (None: not measured;
+    infinite ones are None and in `infinite`). `peak` says which hours the plan calls the evening peak."""
+
+    vendor: str
+    node: str
+    values: tuple[float | None, ...]
+    sessions: tuple[int, ...]
+    peak: tuple[bool, ...]
+    infinite: tuple[int, ...] = ()
+
+    def to_json(self) -> Json:
+        return {
+            "vendor": self.vendor,
+            "node": self.node,
+            "metric": "rtt.p95",
+            "values": list(self.values),
+            "infinite": list(self.infinite),
+            "sessions": list(self.sessions),
+            "peak": list(self.peak),
+        }
+
+
 SCHEMA_VERSION = 1
 """Of the documents `probe run --json` and `verdict.json`."""
 
@@ -264,6 +288,7 @@ class Assessment:
     thresholds: tuple[Judgement, ...]
     peak: tuple[PeakRow, ...]
     quality: Json
+    hours: tuple[NodeDay, ...] = ()
 
     def to_json(self) -> Json:
         return {
@@ -277,4 +302,5 @@ class Assessment:
             "thresholds": [judgement.to_json() for judgement in self.thresholds],
             "peak": [row.to_json() for row in self.peak],
             "quality": self.quality,
+            "hours": [day.to_json() for day in self.hours],
         }

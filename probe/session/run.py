@@ -157,9 +157,7 @@ def history_of(manifest: Json, sessions: Sequence[StoredSession], results: Path)
     """Earlier sessions of this run's real nodes and controls, in every window: the evening is compared with
     other hours and other days (an emulated run holds all it is compared with)."""
     nodes = {
-        (session.record.vendor, session.record.node)
-        for session in sessions
-        if not session.record.emulated
+        (session.record.vendor, session.record.node) for session in sessions if not session.record.emulated
     }
     before = str(manifest.get("started_at") or datetime.now(UTC).isoformat())
     for vendor, node in sorted(nodes):
