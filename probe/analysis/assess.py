@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from probe.analysis.admission import examine
+from probe.analysis.admission import Examined, examine
 from probe.analysis.hours import days_of_nodes, hours_in_words, windows_of
 from probe.analysis.judge import judge_examined
+from probe.analysis.looks import judge_at_looks
 from probe.analysis.peak import peak_rows
 from probe.analysis.quality import worst_grade
 from probe.analysis.results import (
@@ -82,7 +83,11 @@ def assess_summaries(
     examined = examine(summaries)
     earlier = examine(summary for summary in history if summary.record.run_id != run_id)
     windows = windows_of(manifest)
-    judged = list(_with_hours(judge_examined(thresholds, evidence, examined, earlier), windows))
+
+    def judge_at(rule: Evidence, then: Sequence[Examined]) -> list[Judgement]:
+        return judge_examined(thresholds, rule, then, earlier)
+
+    judged = list(_with_hours(judge_at_looks(evidence, examined, judge_at), windows))
     if interrupted is None:
         interrupted = _was_interrupted(manifest, summaries)
     verdict = RUN_INTERRUPTED if interrupted else run_verdict(judged)
