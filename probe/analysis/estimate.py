@@ -181,7 +181,7 @@ def _independent(values: Population, units: Units, expression: Expression) -> fl
     mean = np.bincount(units.session, hits) / np.bincount(units.session, n)
     off = hits - mean[units.session] * n
     inflation = (off**2).sum() / freedom / (share * (1 - share) * total / len(n))
-    return float(total / max(1.0, inflation / least_variance(freedom, DOUBT)))
+    return max(1.0, float(total / max(1.0, inflation / least_variance(freedom, DOUBT))))
 
 
 def _of_sessions(

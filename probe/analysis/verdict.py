@@ -20,6 +20,10 @@ from probe.analysis.worst_values import Worst
 from probe.objectives import METRICS, Evidence, Expression
 from probe.records import DIED, UNREACHABLE, Json
 
+FAR_TAIL = 990
+"""Percentiles from p99 on say nothing without as many independent values, however far the limit is; below,
+an interval that lies within half the limit may do with fewer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -90,12 +94,17 @@ def _enough_to_pass(
     level = PER_MILLE.get(str(expression.aggregate))
     if isinstance(values, Population) and level is not None and not METRICS[expression.metric].per_session:
         needed = least_n(level / 1000, evidence.confidence, two_sided=False)
-        if found.n_eff < needed:
+        if found.n_eff < needed and not (level < FAR_TAIL and _far_within(expression, found)):
             more = as_much(needed / max(found.n_eff, 1.0), found, sessions)
             n_eff = math.floor(found.n_eff)
             facts = {"aggregate": expression.aggregate, "n_eff": n_eff, "min_n": needed}
             return INCONCLUSIVE, {"code": "too_few_independent", **facts, "more": more}
     return PASS, {"code": "within_limit"}
+
+
+def _far_within(expression: Expression, found: Estimate) -> bool:
+    """Whether even twice the upper end of the interval is within the limit."""
+    return expression.op[0] == "<" and found.high is not None and expression.holds(2 * found.high)
 
 
 def insufficient(

@@ -71,7 +71,7 @@ def peak_sentence(row: PeakRow) -> str:
     subject = _metric(*_split(row.metric))
     who = f"{row.vendor}/{row.node} ({row.scenario}, {row.network}, {row.transport})"
     words = {"degraded": "is worse in the evening", "not_degraded": "is not worse in the evening"}
-    verb = words.get(row.verdict, "in the evening against off-peak: not enough data")
+    verb = words.get(row.verdict, "in the evening")
     peak, offpeak = (
         quantity(getattr(row, name), row.unit, infinite=name in row.infinite) for name in ("peak", "offpeak")
     )

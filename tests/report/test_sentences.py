@@ -119,8 +119,10 @@ def judged(reason: Json, **changes: Any) -> str:
         (
             {"code": "too_few_independent", "aggregate": "p99", "n_eff": 40, "min_n": 299},
             {},
-            "Not enough data: packets come in bunches, and these are worth 40 independent ones; "
-            "a p99 needs 299.",
+            (
+                "Not enough data: packets come in bunches, and these are worth 40 independent ones; "
+                "a p99 needs 299."
+            ),
         ),
         (
             {"code": "among_many", "gates": 40, "chance": 0.3},
