@@ -41,8 +41,8 @@ def fortnight(shift: float, random: np.random.Generator, paired: bool = True) ->
         for window, more in (("offpeak", 0.0), ("peak", of_evening[day])):
             if not paired and (window == "peak") != (day % 2 == 0):
                 continue
-            for number in range(A_WINDOW):
-                found.append(session(day, number, window, 70 + of_day[day] + more + random.normal(0, 3)))
+            level = 70 + of_day[day] + more
+            found += [session(day, n, window, level + random.normal(0, 3)) for n in range(A_WINDOW)]
     return found
 
 
