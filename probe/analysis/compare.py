@@ -17,7 +17,7 @@ from probe.analysis.admission import CONTROL, Examined
 from probe.analysis.cells import Key, group
 from probe.analysis.paired import paired_shift
 from probe.analysis.pairing import Differences, Pair, differences, pairs, place_of, sides
-from probe.analysis.peak import COMPARED, OFFPEAK, PEAK, margin
+from probe.analysis.peak import COMPARED, margin
 from probe.objectives import find_metric
 from probe.records import Json
 
@@ -32,7 +32,8 @@ CONFIDENCE = 0.95
 ALL = "all"
 """The window of rows over all windows."""
 
-KNOWN = (PEAK, OFFPEAK)
+_FIRST = ("peak", "offpeak")
+"""Windows in the order in which they are told; a plan's others follow by name."""
 
 
 class Side(NamedTuple):
@@ -106,9 +107,8 @@ def compare_runs(
 ) -> Comparison:
     """Compare the sessions of `runs`, the first of which is the baseline. Those objected to are left out."""
     heard = [one for one in sessions if one.objection is None and one.record.role != CONTROL]
-    windows = sorted(
-        {one.record.window for one in heard}, key=lambda name: (name not in KNOWN, name != PEAK, name)
-    )
+    present = {one.record.window for one in heard}
+    windows = [name for name in _FIRST if name in present] + sorted(present - set(_FIRST))
     vendors: list[Row] = []
     changes: list[Row] = []
     relative: list[Row] = []
