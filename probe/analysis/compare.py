@@ -33,7 +33,8 @@ CONFIDENCE = 0.95
 ALL = "all"
 """The window of rows over all windows."""
 
-KNOWN = (PEAK, OFFPEAK)
+_FIRST = ("peak", "offpeak")
+"""Windows in the order in which they are told; a plan's others follow by name."""
 
 
 class Side(NamedTuple):
@@ -107,9 +108,8 @@ def compare_runs(
 ) -> Comparison:
     """Compare the sessions of `runs`, the first of which is the baseline. Those objected to are left out."""
     heard = [one for one in sessions if one.objection is None and one.record.role != CONTROL]
-    windows = sorted(
-        {one.record.window for one in heard}, key=lambda name: (name not in KNOWN, name != PEAK, name)
-    )
+    present = {one.record.window for one in heard}
+    windows = [name for name in _FIRST if name in present] + sorted(present - set(_FIRST))
     vendors: list[Row] = []
     changes: list[Row] = []
     relative: list[Row] = []

@@ -43,8 +43,11 @@ def _ranking(rows: Sequence[Row]) -> list[Place]:
             if known is not None:
                 levels.setdefault(vendor, []).append(known)
     middle = {vendor: sorted(values)[len(values) // 2] for vendor, values in levels.items()}
+    won = {vendor: sum(_apart(row, other) for row, other in _against(rows, vendor)) for vendor in middle}
+    lost = {vendor: sum(_apart(row, vendor) for row, _ in _against(rows, vendor)) for vendor in middle}
     places: list[Place] = []
-    for vendor in sorted(middle, key=lambda name: (middle[name], name)):
+    # Pairs first: a vendor measured in bad minutes only has a worse median and may yet be the better one.
+    for vendor in sorted(middle, key=lambda name: (lost[name] - won[name], middle[name], name)):
         value, behind, rank = middle[vendor], None, 1
         if places:
             last = places[-1]
@@ -54,6 +57,16 @@ def _ranking(rows: Sequence[Row]) -> list[Place]:
         infinite = math.isinf(value)
         places.append(Place(vendor, None if infinite else value, infinite, rank, behind))
     return places
+
+
+def _against(rows: Sequence[Row], vendor: str) -> list[tuple[Row, str]]:
+    """The rows of a vendor, each with its other side."""
+    named = [(row, row.first.vendor, row.second.vendor) for row in rows]
+    return [
+        (row, second if first == vendor else first)
+        for row, first, second in named
+        if vendor in (first, second)
+    ]
 
 
 def _between(rows: Sequence[Row], one: str, other: str) -> Row | None:

@@ -17,7 +17,7 @@ from probe.analysis.results import (
 )
 from probe.report import labels
 from probe.report.facts import judgement_facts
-from probe.report.numbers import NO_DATA
+from probe.report.numbers import INFINITE, NO_DATA
 from probe.report.printable import printable
 from probe.report.sentences import sentence
 from probe.report.verdict import overall, value_and_limit
@@ -76,8 +76,15 @@ def without_checks(assessment: Assessment) -> str | None:
 
 def interval(judgement: Judgement) -> str:
     """`[231, 260]` in the unit of the value; empty without one. An end that is not known is `–`."""
-    ends = [NO_DATA if end is None else f"{end:.4g}" for end in (judgement.low, judgement.high)]
+    ends = [_end(judgement, name) for name in ("low", "high")]
     return "" if ends == [NO_DATA, NO_DATA] else f"[{', '.join(ends)}]"
+
+
+def _end(judgement: Judgement, name: str) -> str:
+    value: float | None = getattr(judgement, name)
+    if name in judgement.infinite:
+        return INFINITE
+    return NO_DATA if value is None else f"{value:.4g}"
 
 
 def weightiest_first(judgements: Sequence[Judgement]) -> list[Judgement]:

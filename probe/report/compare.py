@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -103,13 +104,20 @@ def _step(before: Place, place: Place) -> str:
             f"{_named(before, row)} and {_named(place, row)} cannot be ranked yet: {row.units} of the"
             f" {plural(row.min_units, row.counted_in)} that an interval needs"
         )
-    if place.rank == before.rank:
+    if row.verdict == NOT_TOLD_APART:
         return (
             f"{_named(before, row)} and {_named(place, row)} cannot be told apart"
             f" ({_interval(row, flip=row.second.vendor != place.vendor)}, {_counted(row)})"
         )
-    by = _interval(row, flip=row.second.vendor != place.vendor)
-    return f"{_named(before, row)} is ahead of {_named(place, row)} by {by.lstrip('+')}, {_counted(row)}"
+    ahead, other = (before, place) if place.rank > before.rank else (place, before)
+    by = _interval(row, flip=row.second.vendor != other.vendor)
+    although = ", although its median is not" if _value_of(ahead) > _value_of(other) else ""
+    told = f"{_named(ahead, row)} is ahead of {_named(other, row)} by {by.lstrip('+')}, {_counted(row)}"
+    return told + although
+
+
+def _value_of(place: Place) -> float:
+    return math.inf if place.value is None else place.value
 
 
 def told_row(row: Row) -> str:
@@ -166,7 +174,9 @@ def _word(row: Row) -> Word:
 
 def _side(row: Row, name: str) -> str:
     side = getattr(row, name)
-    return f"{side.vendor} ({side.run})" if side.run else str(side.vendor)
+    if name == "first":
+        return "itself before" if row.first.vendor == row.second.vendor else str(side.vendor)
+    return f"{side.vendor} in {side.run}" if side.run else str(side.vendor)
 
 
 def _named(place: Place, row: Row) -> str:

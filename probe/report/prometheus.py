@@ -118,14 +118,17 @@ def _threshold(to: Exposition, judgement: Judgement) -> None:
         )
     expression = expression_of(judgement)
     told = {
-        "value": math.inf if "value" in judgement.infinite else judgement.value,
-        "low": judgement.low,
-        "high": judgement.high,
+        **{name: _of(judgement, name) for name in ("value", "low", "high")},
         "limit": None if expression is None else expression.limit,
     }
     for name, value in told.items():
         what = _OF_THRESHOLD[name]
         to.add(f"threshold_{name}_{suffix}", what, where, None if value is None else scale * value)
+
+
+def _of(judgement: Judgement, name: str) -> float | None:
+    value: float | None = getattr(judgement, name)
+    return math.inf if name in judgement.infinite else value
 
 
 _OF_THRESHOLD = {

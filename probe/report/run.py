@@ -18,7 +18,7 @@ from probe.report.live import progress_view
 from probe.report.output import Output
 from probe.session.run import RunOptions, prepare, run_plan, sessions_at
 from probe.session.stopping import Stopping
-from probe.session.waiting import wait_for
+from probe.session.waiting import opening_of, wait_for
 from probe.store.reader import load_run
 
 _STOP_SIGNALS = {signal.SIGINT: ExitStatus.SIGINT, signal.SIGTERM: ExitStatus.SIGTERM}
@@ -54,9 +54,11 @@ async def _run(loaded: LoadedPlan, options: RunOptions, output: Output, delivery
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop, number)
     if options.wait:
-        await wait_for(
-            loaded, options.wait, stopping, lambda opening: output.note(_opening(opening, options))
-        )
+        now = datetime.now(UTC)
+        opening = opening_of(loaded, options.wait, now, options.only)
+        if not output.quiet:
+            output.note(_opening(options.wait, opening, now))
+        await wait_for(opening, stopping)
     if not any(lane.sessions for lane in sessions_at(datetime.now(UTC), loaded, options)):
         output.note(
             "nothing to measure: no window that the matrix asks for is open now (--wait WINDOW waits for it)"
@@ -75,5 +77,9 @@ def _report(output: Output, assessment: Assessment, options: RunOptions, deliver
     return code
 
 
-def _opening(opening: Opening, options: RunOptions) -> str:
-    return f"waiting for {options.wait}: it opens at {opening.opens:%Y-%m-%d %H:%M} UTC"
+def _opening(window: str, opening: Opening | None, now: datetime) -> str:
+    if opening is None:
+        return f"no waiting for {window}: emulated nodes are measured in every window at once"
+    if opening.opens <= now:
+        return f"no waiting for {window}: it is open until {opening.closes:%H:%M} UTC"
+    return f"waiting for {window}: it opens at {opening.opens:%Y-%m-%d %H:%M} UTC"

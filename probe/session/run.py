@@ -16,7 +16,7 @@ from probe import __version__
 from probe.analysis.assess import assess
 from probe.analysis.looks import LOOKS
 from probe.analysis.results import RUN_INTERRUPTED, Assessment
-from probe.errors import ConfigError
+from probe.errors import ConfigError, StoreError
 from probe.metrics import T_MAX_NS
 from probe.net.clock import monotonic_ns, wall_offset
 from probe.plan.diagnostics import did_you_mean
@@ -70,7 +70,7 @@ def prepare(loaded: LoadedPlan, options: RunOptions) -> tuple[LoadedPlan, RunOpt
     options = replace(options, results=options.results or Path(loaded.plan.store.path))
     assert options.results
     if options.wait:
-        opening_of(loaded, options.wait, datetime.now(UTC))
+        opening_of(loaded, options.wait, datetime.now(UTC), options.only)
         check_writable(options.results)  # hours later is too late to tell
     return loaded, options
 
@@ -120,10 +120,7 @@ async def run_plan(
         if assessment.verdict == RUN_INTERRUPTED and stopping.by is not None:
             # As `assess` finds it in the sessions that were cut off, if there is one.
             assessment = replace(assessment, exit_code=128 + stopping.by)
-        document = describe(assessment)
-        writer.write_document("summary.json", document)
-        verdict = ("schema_version", "run_id", "verdict", "exit_code", "thresholds", "peak", "quality")
-        writer.write_document("verdict.json", {name: document[name] for name in verdict})
+        _write_documents(writer, describe(assessment))
     return assessment
 
 
@@ -149,6 +146,16 @@ async def _extended(
         await _all_lanes([Lane(lane, context, found.until_ns) for lane in found.lanes], context.stopping)
         assessment = await asyncio.to_thread(judge_run, results, context.run_id)
     return assessment
+
+
+def _write_documents(writer: RunWriter, document: Json) -> None:
+    verdict = ("schema_version", "run_id", "verdict", "exit_code", "thresholds", "peak", "quality")
+    try:
+        writer.write_document("summary.json", document)
+        writer.write_document("verdict.json", {name: document[name] for name in verdict})
+    except StoreError as error:
+        hint = f"nothing that was measured is lost: probe report {writer.folder} shows it"
+        raise StoreError(str(error), hint=hint) from None
 
 
 def sessions_at(now: datetime, loaded: LoadedPlan, options: RunOptions) -> tuple[NodeSchedule, ...]:

@@ -10,6 +10,10 @@ from junitparser import JUnitXml
 
 from probe.cli import app
 from probe.cli.failures import execute
+from probe.report.delivery import Delivery
+from probe.report.out_files import OutFile
+from probe.report.output import Output
+from probe.session.run import RunOptions
 from tests.plan.plan_text import GOOD
 from tests.stored_runs import LOSS, RTT, write_run
 
@@ -156,6 +160,24 @@ def test_what_does_not_fit_together_is_refused(
     ):
         assert gate(results, *arguments) == 2, arguments
     assert capsys.readouterr().out == ""
+
+
+def test_a_plan_alone_is_measured_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[str, RunOptions, Delivery]] = []
+
+    def measured(name: str, options: RunOptions, output: Output, delivery: Delivery) -> int:
+        asked.append((name, options, delivery))
+        return 4
+
+    monkeypatch.setattr("probe.report.gate.run_and_report", measured)
+    report = tmp_path / "x.xml"
+    arguments = ["indonesia", "--seed", "7", "--duration", "1s", "--out", f"junit={report}"]
+    assert gate(tmp_path, *arguments, "--inconclusive-as", "99") == 4
+    ((name, options, delivery),) = asked
+    assert (name, options) == ("indonesia", RunOptions(tmp_path, seed=7, duration="1s"))
+    assert (delivery.files, delivery.inconclusive_as) == ((OutFile("junit", report),), 99)
 
 
 def test_github_is_told(
