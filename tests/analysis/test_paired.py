@@ -31,7 +31,7 @@ def test_t45_signed_ranks_and_their_shift() -> None:
 )
 def test_ranks_of_the_interval(n: int, k: int, coverage: float | None) -> None:
     """quality.md 4.5: the k-th smallest and largest Walsh average."""
-    values = 3.0 ** np.arange(n)  # all averages differ
+    values = np.array([3.0**power for power in range(n)])  # all averages differ
     i, j = np.triu_indices(n)
     walsh = np.sort((values[i] + values[j]) / 2)
     found = paired_shift(values)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from probe.analysis.admission import Examined
 from probe.analysis.population import Population, Share
-from probe.analysis.results import Direction, Distribution, SessionSummary
+from probe.analysis.results import Direction, Distribution, Poolable, SessionSummary
 from tests.analysis.made import record
 
 Floats = NDArray[np.float64]
@@ -95,8 +95,8 @@ def session(day: int, number: int, delay: Floats, lost: NDArray[np.bool_], block
     cuts = range(0, len(delay), block)
     trips = tuple(Population(np.sort(delay[at : at + block])) for at in cuts)
     shares = tuple(Share(int(lost[at : at + block].sum()), len(lost[at : at + block])) for at in cuts)
-    values = {"rtt": Population.pooled(trips), "loss": Share.pooled(shares)}
-    blocks = {"rtt": trips, "loss": shares}
+    values: dict[str, Poolable] = {"rtt": Population.pooled(trips), "loss": Share.pooled(shares)}
+    blocks: dict[str, tuple[Poolable, ...]] = {"rtt": trips, "loss": shares}
     return Examined(
         SessionSummary(made, {}, NOTHING, None, NO_WAY, None, None, {"grade": "good"}, values, blocks), None
     )
