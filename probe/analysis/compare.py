@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from probe.analysis.admission import CONTROL, Examined
 from probe.analysis.cells import Key, group
-from probe.analysis.evening import OFFPEAK, PEAK
 from probe.analysis.paired import paired_shift
 from probe.analysis.pairing import Differences, Pair, differences, pairs, place_of, sides
 from probe.analysis.peak import COMPARED, margin

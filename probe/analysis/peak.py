@@ -89,17 +89,12 @@ def compare(
     days, needed = days_of(windows, metric, aggregate), least_days(evidence)
     paired = days.paired >= needed or min(len(days.all_peak), len(days.all_offpeak)) < needed
     shift, ratio, number = _changes(days, evidence.confidence, paired=paired)
-    objection = _missing(windows) or next(
-        (
-            found
-            for name in (PEAK, OFFPEAK)
-            if (found := _too_little(name, windows[name], pools[name], metric, aggregate, evidence))
-        ),
-        None,
-    )
+    objection = _missing(windows) or _valueless(windows, value, metric)
     if objection is None and number < needed:
         missing = needed - number
         objection = {"code": "too_few_days", "days": number, "min_days": needed, "missing": missing}
+    for name in (PEAK, OFFPEAK):
+        objection = objection or _too_little(name, windows[name], pools[name], metric, aggregate, evidence)
     return Comparison(
         value[PEAK],
         value[OFFPEAK],
@@ -165,6 +160,15 @@ def _missing(windows: dict[str, list[Examined]]) -> Json | None:
     return {"code": "window_missing", "window": missing[0]} if missing else None
 
 
+def _valueless(
+    windows: dict[str, list[Examined]], value: dict[str, float | None], metric: str
+) -> Json | None:
+    for name, sessions in windows.items():
+        if value[name] is None:
+            return why_nothing(metric, sessions) | {"window": name}
+    return None
+
+
 def _too_little(
     window: str,
     sessions: list[Examined],
@@ -173,8 +177,8 @@ def _too_little(
     aggregate: str | None,
     evidence: Evidence,
 ) -> Json | None:
-    if values is None or values.value(aggregate) is None:
-        return why_nothing(metric, sessions) | {"window": window}
+    if values is None:
+        return None
     if not METRICS[metric].per_session and (n := packets(sessions, metric)) < evidence.min_packets:
         return {"code": "too_few_packets", "n": n, "min_packets": evidence.min_packets, "window": window}
     found = unresolved(values, metric, aggregate, evidence.confidence)
