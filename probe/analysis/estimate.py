@@ -25,7 +25,7 @@ from probe.analysis.delay import Floats
 from probe.analysis.intervals import quantile_interval, wilson
 from probe.analysis.population import PER_MILLE, JitterSummary, Population, Share
 from probe.analysis.student import beyond, critical, least_variance
-from probe.analysis.units import SESSION, Units
+from probe.analysis.units import BLOCK, SESSION, Units
 from probe.objectives import METRICS, Expression
 
 DOUBT = 0.05
@@ -126,6 +126,7 @@ def _percentile(expression: Expression, values: Population, units: Units, tail: 
     found = shares_of(exceed, n, units.neighbours)
     least, most = found.interval(tail)
     low, high = _bounds(grid, least[:-1], most[:-1], beyond_it)
+    low, high = _widened(low, high, values, units, str(expression.aggregate), tail)
     inner = _independent(values, units, expression)
     made = _estimate(expression, found, -1, beyond_it, tail, units, low, high)
     return Estimate(
@@ -165,6 +166,24 @@ def _bounds(grid: Floats, least: Floats, most: Floats, beyond_it: float) -> tupl
     not_below = np.flatnonzero(least <= beyond_it)
     low = float(grid[not_below[0]]) if len(not_below) else math.inf
     return min(low, high), high
+
+
+def _widened(
+    low: float, high: float, values: Population, units: Units, aggregate: str, tail: float
+) -> tuple[float, float]:
+    """At least as wide as the units' own percentiles scatter, by Student's t of their logarithms.
+
+    Where whole days or sessions are slower or faster, what exceeds a level comes from the few slow ones, and
+    a sample without them looks surer than it is.
+    """
+    level = values.value(aggregate)
+    own = [part.value(aggregate) for part in units.parts]
+    known = [value for value in own if value is not None and 0 < value < math.inf]
+    if units.kind == BLOCK or not level or math.isinf(level) or len(known) < len(own):
+        return low, high
+    logs = np.log(np.array(known))
+    factor = math.exp(critical(len(logs) - 1, tail) * float(logs.std(ddof=1)) / math.sqrt(len(logs)))
+    return min(low, level / factor), max(high, level * factor)
 
 
 def _independent(values: Population, units: Units, expression: Expression) -> float:
