@@ -64,10 +64,13 @@ class Shares:
         return beyond(self.score(column, against), int(self.freedom[column]))
 
 
-def shares_of(hits: Floats, n: Floats, neighbours: NDArray[np.int64] | None = None) -> Shares:
+def shares_of(
+    hits: Floats, n: Floats, neighbours: NDArray[np.int64] | None = None, independent: int | None = None
+) -> Shares:
     """`hits` is a table of units and questions, `n` the packets of each unit; at least two units.
 
     `neighbours` are units whose next one followed at once: where they are alike, they count for fewer.
+    `independent` is how many units count for degrees of freedom, where not all do.
     """
     units, total = len(n), float(n.sum())
     share = hits.sum(axis=0) / total
@@ -76,7 +79,8 @@ def shares_of(hits: Floats, n: Floats, neighbours: NDArray[np.int64] | None = No
     expected = share * (1 - share) / total
     with np.errstate(divide="ignore", invalid="ignore"):
         inflation = np.where(expected > 0, seen / expected, 1.0)
-    freedom = np.where(inflation > 1.0, units - 1, max(units - 1, LEAST_FREEDOM))
+    least = (independent or units) - 1
+    freedom = np.where(inflation > 1.0, least, max(least, LEAST_FREEDOM))
     inflation = np.maximum(inflation, 1.0) * _likeness(off, neighbours)
     return Shares(share, total, inflation, freedom)
 

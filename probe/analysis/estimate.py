@@ -85,7 +85,7 @@ def _extreme(expression: Expression, values: Any, units: Units) -> Estimate:
 def _share(expression: Expression, units: Units, tail: float) -> Estimate:
     hits = np.array([[part.hits] for part in units.parts], np.float64)
     n = np.array([part.n for part in units.parts], np.float64)
-    found = shares_of(hits, n, units.neighbours)
+    found = shares_of(hits, n, units.neighbours, units.independent)
     low, high = found.interval(tail)
     return _estimate(expression, found, 0, expression.limit / 100, tail, units, 100 * low[0], 100 * high[0])
 
@@ -123,7 +123,7 @@ def _percentile(expression: Expression, values: Population, units: Units, tail: 
     # The last column asks how many break the limit itself: `<` is broken by a value that equals it.
     exceed = np.array([_above(part, grid, limit, expression) for part in units.parts], np.float64)
     n = np.array([part.n for part in units.parts], np.float64)
-    found = shares_of(exceed, n, units.neighbours)
+    found = shares_of(exceed, n, units.neighbours, units.independent)
     least, most = found.interval(tail)
     low, high = _bounds(grid, least[:-1], most[:-1], beyond_it)
     low, high = _widened(low, high, values, units, str(expression.aggregate), tail)
@@ -182,7 +182,7 @@ def _widened(
     if units.kind == BLOCK or not level or math.isinf(level) or len(known) < len(own):
         return low, high
     logs = np.log(np.array(known))
-    factor = math.exp(critical(len(logs) - 1, tail) * float(logs.std(ddof=1)) / math.sqrt(len(logs)))
+    factor = math.exp(critical(units.independent - 1, tail) * float(logs.std(ddof=1)) / math.sqrt(len(logs)))
     return min(low, level / factor), max(high, level * factor)
 
 

@@ -37,6 +37,12 @@ class Units:
     parts: tuple[Any, ...]
     blocks: tuple[Any, ...]
     session: NDArray[np.int64]
+    days: int = 0
+
+    @property
+    def independent(self) -> int:
+        """Units for degrees of freedom: sessions of one day are not quite two."""
+        return self.days if self.kind == SESSION and self.days >= ENOUGH else len(self.parts)
 
     @property
     def neighbours(self) -> NDArray[np.int64]:
@@ -65,7 +71,7 @@ def units_of(sessions: Sequence[Examined], metric: str) -> Units | None:
         parts = tuple(_pool(day, metric) for day in days.values())
         return Units(DAY, parts, tuple(blocks), each)
     if len(having) >= ENOUGH:
-        return Units(SESSION, tuple(_pool([one], metric) for one in having), tuple(blocks), each)
+        return Units(SESSION, tuple(_pool([one], metric) for one in having), tuple(blocks), each, len(days))
     return Units(BLOCK, tuple(blocks), tuple(blocks), each)
 
 
