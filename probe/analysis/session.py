@@ -78,7 +78,9 @@ def _per_session(record: SessionRecord) -> dict[str, Poolable]:
         values["handshake"] = _single(record.handshake_ms, failed and record.handshake_ms is None)
     if record.outcome in (UNREACHABLE, DIED):
         values["reachable"] = Share(0, 1)
-    elif record.outcome in (COMPLETED, NOT_CONNECTED) or (record.outcome == INTERRUPTED and record.connect_ms is not None):
+    elif record.outcome in (COMPLETED, NOT_CONNECTED) or (
+        record.outcome == INTERRUPTED and record.connect_ms is not None
+    ):
         values["reachable"] = Share(1, 1)
     return values
 
