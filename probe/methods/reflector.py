@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.errors import ProtocolError
-from probe.methods.batch import FOREVER, Batch, join
+from probe.methods.batch import ALONE, FOREVER, Batch, join
 from probe.methods.reflected_session import ReflectedSession
+from probe.methods.reflections import LOG_ROW_BITS, LOG_ROW_MASK
+from probe.metrics import Times
 from probe.wire import media, rtcp, rtp
 from probe.wire.bind import COOKIE_BYTES, BindMessage, Step, parse_bind
 
@@ -57,9 +59,19 @@ class Reflector:
     # carrier side
 
     def next_time_ns(self) -> int:
-        if self._out:
-            return min(int(batch.time_ns[0]) for batch in self._out)
-        return min((session.next_time_ns() for session in self._sessions.values()), default=FOREVER)
+        next_ns = FOREVER
+        for batch in self._out:
+            next_ns = min(next_ns, int(batch.time_ns[0]))
+        for session in self._sessions.values():
+            next_ns = min(next_ns, session.next_time_ns())
+        return next_ns
+
+    def on_transmitted(self, tag: NDArray[np.int64], time_ns: Times) -> None:
+        owner = self._owner[tag >> LOG_ROW_BITS]
+        for number in owner[:1].tolist() if (owner == owner[:1]).all() else np.unique(owner).tolist():
+            if number >= 0:
+                mine = owner == number
+                self._sessions[number].on_transmitted(tag[mine] & LOG_ROW_MASK, time_ns[mine])
 
     def packets_to_send(self, now_ns: int, until_ns: int) -> Batch:
         out, self._out = self._out, []
@@ -69,23 +81,36 @@ class Reflector:
         return join(out)
 
     def receive(self, batch: Batch) -> None:
-        control = rtcp.is_rtcp(batch.data, batch.size)
-        if control.any():
-            self._take_control(batch.take(control))
-            batch = batch.take(~control)
-            if not len(batch.size):
+        words = media.read_words(batch.data)
+        if len(words) == ALONE:
+            (numbers,) = words.tolist()
+            session = self._session_of(numbers[media.W_SSRC])
+            if session is not None and rtp.is_one_media(numbers[0]):
+                self.strays += session.receive_one(batch, numbers)
                 return
-        header = rtp.read_headers(batch.data, batch.size)
-        owner = self._owners(header.ssrc)
-        owner[~header.valid] = -1
-        numbers = owner[:1] if len(owner) == 1 else np.unique(owner)
-        for number in numbers.tolist():
-            rows = np.flatnonzero(owner == number)
+        good = rtp.is_media(words[:, media.W_START])
+        if not good.all():
+            control = rtcp.is_rtcp(batch.data, batch.size)
+            if control.any():
+                self._take_control(batch.take(control))
+            self.strays += len(good) - int(np.count_nonzero(good | control))
+            if not good.any():
+                return
+            batch, words = batch.take(good), words[good]
+        owner = self._owners(words[:, media.W_SSRC])
+        for number in owner[:1].tolist() if (owner == owner[:1]).all() else np.unique(owner).tolist():
+            rows = owner == number
             if number < 0:
-                self.strays += len(rows)
-                continue
-            chosen = batch if len(rows) == len(owner) else batch.take(rows)
-            self.strays += self._sessions[number].receive(chosen, header.ssrc[rows])
+                self.strays += int(np.count_nonzero(rows))
+            elif rows.all():
+                self.strays += self._sessions[number].receive(batch, words)
+            else:
+                self.strays += self._sessions[number].receive(batch.take(rows), words[rows])
+
+    def _session_of(self, ssrc: int) -> ReflectedSession | None:
+        """The session of an SSRC's slot."""
+        slot = ssrc & media.SLOT_MASK
+        return self._sessions.get(int(self._owner[slot])) if slot < len(self._owner) else None
 
     def _owners(self, ssrc: NDArray[np.uint32]) -> NDArray[np.int64]:
         """The session of each SSRC's slot, -1 for none."""

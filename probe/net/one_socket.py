@@ -17,7 +17,8 @@ from probe.methods.negotiation import Grant
 from probe.methods.reflector import Reflector
 from probe.net.address import Address, unpack_address
 from probe.net.clock import monotonic_ns
-from probe.net.media_process import log_capacity, reflected_session, take_media
+from probe.net.media_process import log_capacity
+from probe.net.node_loop import reflected_session, take_media
 from probe.net.port_split import is_media
 from probe.net.udp import PlainSocket
 from probe.wire.log import LOG
