@@ -135,4 +135,3 @@ def _documents(root: Path) -> Iterator[Finding]:
                 read_json(path)
             except Unreadable as error:
                 yield Finding(DAMAGE, str(error), path)
-

@@ -107,7 +107,10 @@ def _take_segments(
         problems: list[str] = []
         if files[0].entry is None:
             problems = read_segments(connection, files)[1]
-        elif not {file.run_id for pack in foreign.packs if pack.path == path for file in pack.segments()} <= accepted:
+        elif (
+            not {file.run_id for pack in foreign.packs if pack.path == path for file in pack.segments()}
+            <= accepted
+        ):
             problems = [f"{path} holds packets of a run that was not imported, and was left out with it"]
         if problems:
             done.problems += problems

@@ -7,7 +7,8 @@ happen is NULL, empty in CSV. Runs are read as everywhere: each packet once, dam
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from probe.errors import ConfigError
 from probe.metrics import NEVER, SAMPLE, TIME_FIELDS
 from probe.records import SessionRecord
 from probe.store import layout
+from probe.store.atomic import cannot_write
 from probe.store.listing import stored_segments
 from probe.store.localtime import local_time
 from probe.store.lock import reading
@@ -41,33 +43,38 @@ def export(
     problems: list[str] = []
     parts: list[Path] = []
     count = 0
-    with tempfile.TemporaryDirectory(dir=_beside(target), prefix=".probe-export-") as folder:
-        with connect() as connection:
-            for name in runs:
-                for session in _sessions(connection, root, name, problems):
-                    if not len(session.rows):
-                        continue
-                    parts.append(Path(folder) / f"{len(parts)}.parquet")
-                    _write_part(connection, parts[-1], session, extra(session))
-                    count += len(session.rows)
-            if not parts:
-                raise ConfigError(f"there are no packets of {', '.join(runs)} to export")
-            listed = ", ".join(literal(str(part)) for part in parts)
-            source = f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - ours
-            write_copy(connection, target, source, _FORMATS[form])
+    with _scratch(target) as folder, connect() as connection:
+        for name in runs:
+            for session in _sessions(connection, root, name, problems):
+                if not len(session.rows):
+                    continue
+                parts.append(folder / f"{len(parts)}.parquet")
+                _write_part(connection, parts[-1], session, extra(session))
+                count += len(session.rows)
+        if not parts:
+            raise ConfigError(f"there are no packets of {', '.join(runs)} to export")
+        listed = ", ".join(literal(str(part)) for part in parts)
+        source = f"SELECT * FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608 - ours
+        write_copy(connection, target, source, _FORMATS[form])
     return count, problems
 
 
-def _beside(target: Path) -> Path:
+@contextmanager
+def _scratch(target: Path) -> Iterator[Path]:
+    """A folder beside the file that is to be: the same disk, and gone in the end."""
     folder = target.absolute().parent
     if not folder.is_dir():
         raise ConfigError(f"cannot write {target}: there is no folder {folder}")
-    return folder
+    try:
+        scratch = tempfile.TemporaryDirectory(dir=folder, prefix=".probe-export-")
+    except OSError as error:
+        raise cannot_write(target, error.errno, str(error)) from error
+    with scratch as name:
+        yield Path(name)
 
 
-def _sessions(connection: Connection, root: Path, name: str, problems: list[str]) -> list[StoredSession]:
+def _sessions(connection: Connection, root: Path, name: str, problems: list[str]) -> Iterator[StoredSession]:
     root, run_id = find_run(root, name)
-    sessions = []
     with reading(root):
         stored = stored_segments(root, run_id=run_id, connection=connection)
         found, wrong = files_of_run(layout.run_folder(root, run_id), run_id, stored.files)
@@ -76,8 +83,7 @@ def _sessions(connection: Connection, root: Path, name: str, problems: list[str]
             session, wrong = load_session(connection, files)
             problems += wrong
             if session is not None:
-                sessions.append(session)
-    return sessions
+                yield session
 
 
 def _write_part(

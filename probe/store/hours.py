@@ -26,7 +26,7 @@ LEVELS = (500, 950, 990)
 """Per mille."""
 
 MEMORY = "1500MB"
-_BY_HOUR = ("country", "vendor", "local_hour")
+_BY_HOUR = ("country", "vendor", "emulated", "local_hour")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Hour:
 
     country: str
     vendor: str
+    emulated: bool
     local_hour: int
     n: int
     lost: int
@@ -86,7 +87,9 @@ def hours_from_packets(root: Path, threads: int = 2) -> tuple[list[Hour], list[s
         rows: list[Hour] = []
         for _, group in groupby(sorted(paths), key=lambda path: path.parent.parent):
             rows += [Hour(*row) for row in _exact(connection, list(group), skipped)]
-    return sorted(rows, key=lambda row: (row.country, row.vendor, row.local_hour)), listing.problems
+    return sorted(
+        rows, key=lambda row: (row.country, row.vendor, row.emulated, row.local_hour)
+    ), listing.problems
 
 
 def whole_files(listing: Listing) -> list[Path]:
@@ -105,20 +108,22 @@ def whole_files(listing: Listing) -> list[Path]:
     return sorted(chosen)
 
 
-def _exact(connection: Connection, paths: Sequence[Path], skipped: Sequence[tuple[str, int]]) -> list[tuple[Any, ...]]:
+def _exact(
+    connection: Connection, paths: Sequence[Path], skipped: Sequence[tuple[str, int]]
+) -> list[tuple[Any, ...]]:
     """Delays as 32-bit nanoseconds: T_max fits, infinity is the largest number."""
     listed = ", ".join(f"({literal(run)}, {index})" for run, index in skipped)
     both_ways = f"AND (run_id, session) NOT IN ({listed})" if skipped else ""
     levels = ", ".join(str(level / 1000) for level in LEVELS)
     query = (
-        "WITH sent AS (SELECT country, vendor, local_hour, "  # noqa: S608 - ours
+        "WITH sent AS (SELECT country, vendor, emulated, local_hour, "  # noqa: S608 - ours
         f"CASE WHEN received_ns - sent_ns <= {T_MAX_NS} "
         "THEN greatest(received_ns - sent_ns - coalesce(node_sent_ns - node_received_ns, 0), 1) "
         f"ELSE {INFINITE} END::INTEGER AS rtt FROM read_parquet(?, hive_partitioning = true) "
         f"WHERE unsent = 0 AND sent_ns IS NOT NULL AND scheduled_ns IS NOT NULL {both_ways}), "
-        "grouped AS (SELECT country, vendor, local_hour, count(*) AS n, "
+        "grouped AS (SELECT country, vendor, emulated, local_hour, count(*) AS n, "
         f"count(*) FILTER (rtt = {INFINITE}) AS lost, quantile_disc(rtt, [{levels}]) AS q FROM sent GROUP BY ALL) "
-        "SELECT country, vendor, local_hour, n, lost, "
+        "SELECT country, vendor, emulated, local_hour, n, lost, "
         + ", ".join(f"nullif(q[{at}], {INFINITE}) / 1e6" for at in range(1, len(LEVELS) + 1))
         + " FROM grouped"
     )

@@ -145,7 +145,8 @@ def read_stored(connection: Connection, files: Sequence[SegmentFile]) -> tuple[l
             problems.append(str(error))
             continue
         segments += [
-            Segment(file, entry.record, rows[slice(*entry.span(file.number))], entry.layout) for file in chosen
+            Segment(file, entry.record, rows[slice(*entry.span(file.number))], entry.layout)
+            for file in chosen
         ]
     return sorted(segments, key=lambda segment: segment.file.number), problems
 

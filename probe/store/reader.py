@@ -109,6 +109,7 @@ def find_sessions(
     end = datetime.fromisoformat(before)
     if end.tzinfo is None:
         raise ValueError(f"{before!r} has no zone")
+
     def wanted(record: SessionRecord) -> bool:
         here = (record.country, record.vendor, record.node) == (country, vendor, node)
         start = _start(record)

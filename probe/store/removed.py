@@ -62,4 +62,3 @@ def removed_sentence(run_id: str, gone: int, sessions: int) -> str:
         f"run {run_id}: the packets of {of} its {sessions} sessions were removed (keep_raw); "
         "its histograms, session documents and summary.json are kept"
     )
-
