@@ -148,7 +148,7 @@ def vantages_table(rows: Sequence[VantageRow]) -> Grid:
         grid.add(
             node,
             cell.timezone,
-            " ".join((cell.scenario, cell.network, cell.window, cell.transport)),
+            f"{cell.scenario} {cell.network} {cell.window} {cell.transport}",
             place_name(row.place),
             str(row.sessions),
             str(row.days),
@@ -164,7 +164,7 @@ def vantages_table(rows: Sequence[VantageRow]) -> Grid:
         )
     grid.notes.append(
         Text(
-            "An interval counts sessions, not packets; – stands for a limit that too few sessions give.",
+            "An interval counts sessions, not packets; – is a limit that too few sessions give, or that lies among the lost.",
             style="dim",
         )
     )
@@ -195,8 +195,8 @@ def _vantage(row: VantageRow) -> Json:
         "loss_ratio": row.loss_ratio,
         "against": row.against and row.against.name,
         "difference_ms": _finite(row.difference_ms),
-        "difference_low": _finite(row.difference and row.difference.low),
-        "difference_high": _finite(row.difference and row.difference.high),
+        "difference_low": _finite(row.difference.low if row.difference else None),
+        "difference_high": _finite(row.difference.high if row.difference else None),
     }
 
 

@@ -55,6 +55,10 @@ def compact_segments(connection: Connection, root: Path, pack_rows: int = PACK_R
 
 def sweep(connection: Connection, root: Path) -> tuple[int, int]:
     """Remove the files whose segments all lie in compacted files too: how many, and how many must wait."""
+    with reading(root):
+        superseded = stored_segments(root, connection=connection).superseded
+    if not superseded:
+        return 0, 0
     with removing(root) as allowed:
         superseded = stored_segments(root, connection=connection).superseded
         if not allowed:

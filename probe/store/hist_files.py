@@ -96,6 +96,9 @@ def compact_histograms(connection: Connection, root: Path) -> tuple[int, int, li
         chosen = list(group)
         if len({part.path for part in chosen}) > 1:
             written += _write(connection, folder, chosen, found)
+    with reading(root):
+        if not _superseded(stored_histograms(connection, root)):
+            return written, 0, found.problems
     with removing(root) as allowed:
         old = _superseded(stored_histograms(connection, root)) if allowed else []
         for path in old:

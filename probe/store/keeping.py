@@ -11,7 +11,7 @@ from pathlib import Path
 from probe.store import layout
 from probe.store.hist_files import Key
 from probe.store.listing import Listing, stored_segments
-from probe.store.lock import removing
+from probe.store.lock import reading, removing
 from probe.store.parquet import Connection
 from probe.store.rebuilding import all_sessions, record_of
 from probe.store.removed import Removed, add_removed, read_removed
@@ -37,19 +37,30 @@ def remove_old(connection: Connection, root: Path, keep: Keep, safe: set[Key], n
     Only of sessions in `safe`, whose histograms are there. What is removed is written down first, so a kill
     in between leaves a store that says so; the next time finishes it. Raises StoreError.
     """
+    with reading(root):
+        listing = stored_segments(root, connection=connection)
+        if not (_old(root, listing, keep, safe, now) or _unwanted(root, listing)):
+            return Dropped(0, 0, 0, waiting=False)
     with removing(root) as allowed:
         if not allowed:
             return Dropped(0, 0, 0, waiting=True)
         listing = stored_segments(root, connection=connection)
-        old = [
-            files
-            for files in all_sessions(root, listing)
-            if (files.run_id, files.index) in safe and _is_old(files, keep(files.run_id), now)
-        ]
+        old = _old(root, listing, keep, safe, now)
         packets = 0
         for run_id, group in groupby(old, key=lambda files: files.run_id):
             packets += _write_down(connection, root, run_id, list(group), now)
-        return Dropped(len(old), packets, _unlink(root, listing), waiting=False)
+        unwanted = _unwanted(root, listing)
+        for path in unwanted:
+            path.unlink(missing_ok=True)
+        return Dropped(len(old), packets, len(unwanted), waiting=False)
+
+
+def _old(root: Path, listing: Listing, keep: Keep, safe: set[Key], now: dt.datetime) -> list[SessionFiles]:
+    return [
+        files
+        for files in all_sessions(root, listing)
+        if (files.run_id, files.index) in safe and _is_old(files, keep(files.run_id), now)
+    ]
 
 
 def _is_old(files: SessionFiles, keep_ns: int | None, now: dt.datetime) -> bool:
@@ -84,8 +95,8 @@ def _packets(connection: Connection, files: SessionFiles) -> int:
     return total
 
 
-def _unlink(root: Path, listing: Listing) -> int:
-    """Remove the files that hold nothing but sessions that were given up, now or before a kill."""
+def _unwanted(root: Path, listing: Listing) -> list[Path]:
+    """The files that hold nothing but sessions that were given up, now or before a kill."""
     runs = {file.run_id for file in listing.files}
     gone = {
         (run_id, index)
@@ -97,7 +108,4 @@ def _unlink(root: Path, listing: Listing) -> int:
         contents[pack.path] = {file.key[:2] for file in pack.segments()}
     for file in layout.segment_files(root):
         contents[file.path] = {file.key[:2]}
-    unwanted = [path for path, sessions in contents.items() if sessions <= gone]
-    for path in unwanted:
-        path.unlink(missing_ok=True)
-    return len(unwanted)
+    return [path for path, sessions in contents.items() if sessions <= gone]

@@ -2,7 +2,9 @@
 
 Nothing in the store is ever changed, so writers need no lock. But `compact` removes files that it has put
 together: a reader holds a shared lock on the results folder from listing files to the end of reading them,
-and files are removed under an exclusive one. The kernel lets go of a killed process's locks.
+and files are removed under an exclusive one. Who wants to remove closes the gate first (a lock on `packets`),
+or readers that follow each other closely would keep it waiting for ever. The kernel lets go of a killed
+process's locks.
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from probe.errors import ConfigError
-from probe.store.atomic import cannot_write
+from probe.store.atomic import cannot_write, make_folder
+from probe.store.layout import PACKETS
 
-PATIENCE_S = 20.0
+PATIENCE_S = 5.0
 _POLL_S = 0.05
 
 
@@ -32,6 +35,8 @@ def reading(root: Path) -> Iterator[None]:
     try:
         # A file system without locks has none for `removing` either, which then removes nothing.
         with suppress(OSError):
+            with suppress(ConfigError), _opened(root / PACKETS) as gate:
+                fcntl.flock(gate, fcntl.LOCK_SH)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
     finally:
@@ -39,18 +44,22 @@ def reading(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def removing(root: Path, patience_s: float = PATIENCE_S) -> Iterator[bool]:
-    """Whether files may be removed now: False when readers did not end within `patience_s`.
+def removing(root: Path) -> Iterator[bool]:
+    """Whether files may be removed now: False when readers did not end within `PATIENCE_S`.
 
     Raises StoreError where the file system has no locks.
     """
-    with _opened(root) as descriptor:
-        end = time.monotonic() + patience_s
-        while not _try(root, descriptor):
-            if time.monotonic() > end:
-                yield False
-                return
-            time.sleep(_POLL_S)
+    with ExitStack() as stack:
+        end = time.monotonic() + PATIENCE_S
+        locks = [stack.enter_context(_opened(root))]
+        if (root / PACKETS).is_dir():
+            locks.insert(0, stack.enter_context(_opened(root / PACKETS)))
+        for descriptor in locks:
+            while not _try(root, descriptor):
+                if time.monotonic() > end:
+                    yield False
+                    return
+                time.sleep(_POLL_S)
         yield True
 
 
@@ -58,7 +67,9 @@ def removing(root: Path, patience_s: float = PATIENCE_S) -> Iterator[bool]:
 def tidying(root: Path) -> Iterator[None]:
     """The one process that compacts this store. Raises ConfigError when there is one already."""
     runs = root / "runs"
-    with _opened(runs if runs.is_dir() else root / "packets") as descriptor:
+    if (root / PACKETS).is_dir():
+        make_folder(runs)
+    with _opened(runs) as descriptor:
         if not _try(root, descriptor):
             raise ConfigError(
                 f"another process is compacting {root}", hint="wait for it; two are no faster than one"
