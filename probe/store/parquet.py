@@ -36,7 +36,7 @@ def connect(threads: int = 1, memory: str = "") -> Connection:
 
     limit = {"memory_limit": memory} if memory else {}
 
-    return duckdb.connect(
+    connection = duckdb.connect(
         ":memory:",
         config={
             "threads": threads,
@@ -46,6 +46,9 @@ def connect(threads: int = 1, memory: str = "") -> Connection:
             "python_enable_replacements": False,
         },
     )
+    # It would go to stdout, into the one JSON document.
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 def literal(text: str) -> str:
