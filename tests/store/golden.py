@@ -59,7 +59,9 @@ def expected(root: Path) -> Json:
                 for session in run.sessions
             ],
         }
-    hours = [[row.country, row.vendor, row.local_hour, row.n, row.lost] for row in hours_from_histograms(root)[0]]
+    hours = [
+        [row.country, row.vendor, row.local_hour, row.n, row.lost] for row in hours_from_histograms(root)[0]
+    ]
     return {"runs": runs, "hours": hours}
 
 

@@ -104,7 +104,9 @@ def test_merged_in_any_order_the_same_bits() -> None:
 
 def test_compacting_in_any_order_gives_the_same_counts(store: Path) -> None:
     def digest() -> str:
-        sql = "SELECT local_date, local_hour, bucket, sum(count) FROM read_parquet(?) GROUP BY ALL ORDER BY ALL"
+        sql = (
+            "SELECT local_date, local_hour, bucket, sum(count) FROM read_parquet(?) GROUP BY ALL ORDER BY ALL"
+        )
         return hashlib.sha256(repr(query(sql, f"{store}/hist/**/*.parquet")).encode()).hexdigest()
 
     before = digest()
@@ -115,4 +117,3 @@ def test_compacting_in_any_order_gives_the_same_counts(store: Path) -> None:
 def test_an_empty_store_has_no_hours(tmp_path: Path) -> None:
     assert hours_from_histograms(tmp_path) == ([], [])
     assert hours_from_packets(tmp_path) == ([], [])
-
