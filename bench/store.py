@@ -30,7 +30,7 @@ VENDORS = ("alpha", "beta", "gamma", "delta")
 DAYS = 14
 PPS = 1000
 SESSION_S = 60
-CHILD = "from bench.store import child; child()"
+CHILD = "--child"
 
 
 def record(run_id: str, index: int, vendor: str, start: dt.datetime, pps: int) -> SessionRecord:
@@ -124,11 +124,11 @@ def writing(root: Path) -> dict[str, float]:
 
 def child() -> None:
     """One step in a process of its own: wall and CPU seconds, peak memory and what it found, as JSON."""
-    step, root = sys.argv[1], Path(sys.argv[2])
+    step, root = sys.argv[2], Path(sys.argv[3])
     start = time.perf_counter()
     found: object = None
     if step == "fill":
-        fill(root, int(sys.argv[3]))
+        fill(root, int(sys.argv[4]))
     elif step == "compact":
         from probe.store.tidying import tidy
 
@@ -161,7 +161,7 @@ def peak_mb() -> float:
 
 def step(name: str, root: Path, *more: str) -> dict[str, object]:
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, name, str(root), *more],
+        [sys.executable, __file__, CHILD, name, str(root), *more],
         stdout=subprocess.PIPE,
         check=True,
         cwd=Path(__file__).parents[1],
@@ -203,4 +203,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == [CHILD]:
+        child()
+    else:
+        main()
