@@ -7,14 +7,16 @@ from typing import Any
 
 Json = dict[str, Any]
 
-COMPLETED, UNREACHABLE, DIED, INTERRUPTED, FAILED = (
+COMPLETED, UNREACHABLE, DIED, INTERRUPTED, FAILED, NOT_CONNECTED = (
     "completed",
     "unreachable",
     "died",
     "interrupted",
     "failed",
+    "not_connected",
 )
-"""Outcomes. UNREACHABLE and DIED are the far side's; FAILED is ours (`error` says what)."""
+"""Outcomes. UNREACHABLE and DIED are the far side's; FAILED is ours (`error` says what). NOT_CONNECTED is the weak
+network's: the node answered beside it, but the test connection never came about through it."""
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class SessionRecord:
     vantage: str | None = None
     isp: str | None = None
     city: str | None = None
+    ended_at: str | None = None  # ISO 8601, UTC
     outcome: str = INTERRUPTED
     error: Json | None = None  # {"code": str, "detail": str}
     wall_offset_ns: int = 0  # CLOCK_REALTIME minus CLOCK_MONOTONIC at the start

@@ -85,7 +85,7 @@ def assess_summaries(
     return Assessment(
         run_id=run_id,
         verdict=verdict,
-        exit_code=int(EXIT_STATUS[verdict]),
+        exit_code=int(_exit_status(verdict, summaries)),
         emulated=bool(manifest.get("emulated", any(s.record.emulated for s in summaries))),
         vantage=manifest.get("vantage"),
         sessions=tuple(summaries),
@@ -102,6 +102,14 @@ def run_verdict(judged: Iterable[Judgement]) -> str:
     return next(
         (verdict for verdict in EXIT_STATUS if verdict in gates), PASS if severities else NOT_MEASURED
     )
+
+
+def _exit_status(verdict: str, summaries: Sequence[SessionSummary]) -> ExitStatus:
+    """A run that was interrupted ends as the signal says that cut its sessions off."""
+    signals = {(summary.record.error or {}).get("signal") for summary in summaries}
+    if verdict == RUN_INTERRUPTED and "SIGTERM" in signals:
+        return ExitStatus.SIGTERM
+    return EXIT_STATUS[verdict]
 
 
 def _was_interrupted(manifest: Json, summaries: Sequence[SessionSummary]) -> bool:

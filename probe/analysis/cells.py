@@ -9,7 +9,7 @@ from probe.analysis.admission import Examined
 from probe.analysis.population import Population, pooled
 from probe.analysis.results import Poolable
 from probe.objectives import METRICS, Evidence
-from probe.records import DIED, UNREACHABLE, Json, SessionRecord
+from probe.records import DIED, NOT_CONNECTED, UNREACHABLE, Json, SessionRecord
 
 NODE = ("vendor", "node")
 PLACE = ("scenario", "network", "window", "transport")
@@ -84,5 +84,5 @@ def why_nothing(metric: str, sessions: Sequence[Examined]) -> Json:
     if metric.endswith((".recovery", ".recovered")) and packets(sessions, metric):
         return {"code": "nothing_lost"}
     outcomes = {session.record.outcome for session in sessions}
-    far_side = [outcome for outcome in (UNREACHABLE, DIED) if outcomes == {outcome}]
-    return {"code": far_side[0] if far_side else "no_data"}
+    alike = [outcome for outcome in (UNREACHABLE, DIED, NOT_CONNECTED) if outcomes == {outcome}]
+    return {"code": alike[0] if alike else "no_data"}

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from probe.analysis.admission import CONTROL, Examined, answered, examine
+from probe.analysis.admission import CONTROL, Examined, examine
 from probe.analysis.cells import CELL, NODE, PEAK_CELL, PLACE, applies, blocks, group, matches
 from probe.analysis.peak import compare, earlier
 from probe.analysis.results import INCONCLUSIVE, NOT_MEASURED, Judgement, SessionSummary
 from probe.analysis.verdict import Decision, decide, decide_against_control, decide_peak
+from probe.analysis.witnesses import controls_at
 from probe.objectives import METRICS, Evidence, Expression, Threshold, parse_expression
+from probe.records import DIED, UNREACHABLE
 
 IMPLICIT = Threshold(parse_expression("reachable >= 100%"))
 """The gate of every node that no threshold of the plan asks to be reachable."""
@@ -120,7 +122,9 @@ def _judge_cell(
     if heard and len(heard) < len(cell):
         reason["set_aside"] = len(cell) - len(heard)
     if reason["code"] == "not_reachable":
-        reason["controls"] = sorted({s.record.node for s in case.controls if answered(s.record)})
+        silent = [s.record for s in heard if s.record.outcome in (UNREACHABLE, DIED)]
+        records = [control.record for control in case.controls]
+        reason["controls"] = sorted({name for record in silent for name in controls_at(record, records)[0]})
     return _judgement(threshold, scope, replace(decision, reason=reason), blocks(heard, case.evidence))
 
 

@@ -156,7 +156,8 @@ class SessionSummary:
 
     def to_json(self) -> Json:
         record = self.record
-        reachable = {"completed": 1.0, "unreachable": 0.0, "died": 0.0}.get(record.outcome)
+        answered = {"completed": 1.0, "not_connected": 1.0, "unreachable": 0.0, "died": 0.0}
+        reachable = answered.get(record.outcome)
         return {name: getattr(record, name) for name in _FROM_RECORD} | {
             "counts": dict(self.counts),
             "rtt_ms": self.rtt_ms.to_json(),

@@ -12,7 +12,7 @@ from probe.analysis.quality import grade
 from probe.analysis.results import Poolable, SessionSummary
 from probe.analysis.worst_call import worst_call
 from probe.metrics import NEVER, Fate, Rows, Times, Unsent
-from probe.records import COMPLETED, DIED, INTERRUPTED, UNREACHABLE, SessionRecord
+from probe.records import COMPLETED, DIED, INTERRUPTED, NOT_CONNECTED, UNREACHABLE, SessionRecord
 
 ARRIVED = (Fate.ON_TIME, Fate.LATE)
 
@@ -65,9 +65,12 @@ def _round_trip(fates: Fates, up: OneWay, down: OneWay) -> Times:
 def _per_session(record: SessionRecord) -> dict[str, Poolable]:
     """`connect`, `handshake` and `reachable`: one value a session, infinite where the far side failed.
 
-    A session that ended by our own doing before the first packet came back says nothing.
+    A session that ended by our own doing before the first packet came back says nothing. One whose test
+    connection our own weak network prevented has reached its node, and never connected.
     """
-    failed = record.outcome == UNREACHABLE or (record.outcome == DIED and record.connect_ms is None)
+    unconnected = record.outcome == NOT_CONNECTED or (record.outcome == COMPLETED and not record.one_way)
+    failed = record.outcome == UNREACHABLE
+    failed |= (record.outcome == DIED or unconnected) and record.connect_ms is None
     values: dict[str, Poolable] = {
         "connect": _single(record.connect_ms, failed),
     }
@@ -75,7 +78,7 @@ def _per_session(record: SessionRecord) -> dict[str, Poolable]:
         values["handshake"] = _single(record.handshake_ms, failed and record.handshake_ms is None)
     if record.outcome in (UNREACHABLE, DIED):
         values["reachable"] = Share(0, 1)
-    elif record.outcome == COMPLETED or (record.outcome == INTERRUPTED and record.connect_ms is not None):
+    elif record.outcome in (COMPLETED, NOT_CONNECTED) or (record.outcome == INTERRUPTED and record.connect_ms is not None):
         values["reachable"] = Share(1, 1)
     return values
 

@@ -87,5 +87,5 @@ def die_with_parent(parent: int) -> None:
         import signal
 
         _libc.prctl(1, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:  # it ended before it could be watched; in a container it may well be process 1
+        if os.getppid() != parent:  # it has ended already; in a container it may well be process 1
             sys.exit(0)

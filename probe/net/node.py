@@ -109,13 +109,9 @@ def _quic_node(config: NodeConfig, certificate: NodeCertificate, media: MediaLoo
         backends={UDP: media, QUIC_DATAGRAM: roq, QUIC_STREAM: roq},
         random=secrets.token_bytes,
     )
-    return QuicNode(
-        QuicServer(
-            server_configuration(certificate.certificate, certificate.private_key), random=secrets.token_bytes
-        ),
-        control,
-        roq,
-    )
+    configuration = server_configuration(certificate.certificate, certificate.private_key)
+    configuration.certificate_chain = list(certificate.chain)
+    return QuicNode(QuicServer(configuration, random=secrets.token_bytes), control, roq)
 
 
 async def _until(stopping: asyncio.Event, media: MediaLoop) -> None:

@@ -19,7 +19,6 @@ from typing import Any
 from probe.errors import NotMeasured
 from probe.net.pipe import Pipe, PipeClosed
 
-
 _REAP_S = 0.5
 """A process that ended closes its pipe a moment before its exit code is there."""
 

@@ -160,7 +160,7 @@ class MmsgSocket:
                 self.refused += 1
             return empty_batch()
         size = self._head["len"][:count].astype(np.int64)
-        width = int(size.max() + 1) & ~1
+        width = max(int(size.max() + 1) & ~1, 2)
         data = self._data[:count, :width].copy()
         self._data[:count, :width] = 0
         stamped = bool((self._head["controllen"][:count] >= 32).all())
@@ -251,7 +251,7 @@ class PlainSocket:
         if not packets:
             return empty_batch()
         size = np.array([len(data) for data in packets], np.int64)
-        width = int(size.max() + 1) & ~1
+        width = max(int(size.max() + 1) & ~1, 2)
         matrix = np.frombuffer(b"".join(data.ljust(width, b"\0") for data in packets), np.uint8)
         address = np.frombuffer(b"".join(senders), np.uint8).reshape(-1, ADDRESS_BYTES)
         return Batch(

@@ -13,6 +13,7 @@ _OUTCOMES = {
     "died": "the node stopped answering",
     "interrupted": "stopped before its end; what was measured is kept",
     "failed": "our side could not measure",
+    "not_connected": "the node answered, but the test connection never came about through the weak network",
 }
 _RESTRICTED = {
     "streams": "streams",
@@ -65,5 +66,6 @@ def _our_side(reason: Json) -> str:
 SPEAKERS: dict[str, Callable[[Json], str]] = {
     "unreachable": _outcome("unreachable"),
     "died": _outcome("died"),
+    "not_connected": _outcome("not_connected"),
     "our_side": _our_side,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from probe.plan.expand import NodeSchedule, SessionSpec
 from probe.plan.model import Vantage
 from probe.records import SessionRecord
 from probe.session.progress import Listener
+from probe.session.stopping import Stopping
 from probe.store.writer import RunWriter
 
 
@@ -30,7 +30,7 @@ class RunContext:
     networks: Mapping[str, NetworkProfile]
     vantage: Vantage | None
     listener: Listener
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: Stopping
     _numbers: count[int] = field(default_factory=count)
 
     def new_record(self, node: NodeSchedule, spec: SessionSpec) -> SessionRecord:

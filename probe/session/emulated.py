@@ -8,12 +8,12 @@ import os
 import secrets
 import signal
 import sys
-import tempfile
 from types import TracebackType
 from typing import Self
 
 from probe.errors import NotMeasured
 from probe.net.address import Address
+from probe.net.node_key import VARIABLE
 
 READY_TIMEOUT_S = 30
 
@@ -26,14 +26,14 @@ class EmulatedNode:
         self.address: Address = ("127.0.0.1", 0)
         self.fingerprint = ""
         self._process: asyncio.subprocess.Process | None = None
-        self._state = tempfile.TemporaryDirectory(prefix="rtcprobe-node-")
 
     async def __aenter__(self) -> Self:
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "probe", "node", "--json", "--listen", "127.0.0.1:0"),
-            *("--state", self._state.name),
-            env=os.environ | {"PROBE_NODE_KEY": self.key.decode()},
-            stdin=asyncio.subprocess.DEVNULL,
+            # It keeps nothing and ends when our end of its input does, so that nothing stays behind however we end.
+            *("--ephemeral", "--until-eof"),
+            env=os.environ | {VARIABLE: self.key.decode()},
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -47,6 +47,9 @@ class EmulatedNode:
         except (TimeoutError, ValueError, KeyError):
             said = await self._end()
             raise NotMeasured(f"the emulated node did not start: {said or 'it said nothing'}") from None
+        except asyncio.CancelledError:
+            await self._end()
+            raise
         return self
 
     async def __aexit__(
@@ -66,7 +69,6 @@ class EmulatedNode:
             except TimeoutError:
                 process.kill()
                 said = (await process.communicate())[1]
-        self._state.cleanup()
         lines = said.decode(errors="replace").strip().splitlines()
         told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         return (told or lines or [""])[-1]

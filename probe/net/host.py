@@ -1,0 +1,39 @@
+"""What happened to this host while something was measured: its clock stepped, its processor was taken away."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from probe.net.clock import wall_offset
+
+_STEAL = 7  # the eighth number of /proc/stat's first line, proc_stat(5)
+_OWN_TIMES = 8  # the ones after it are part of the first two
+
+
+class HostWatch:
+    """From its making on until `facts`."""
+
+    def __init__(self) -> None:
+        self._offset_ns = wall_offset().offset_ns
+        self._times = _processor_times()
+
+    def facts(self) -> dict[str, float | None]:
+        """`clock_step_ms`: how far the wall clock moved against the monotonic one; `steal_ratio`: share of
+        processor time that a hypervisor gave to others. None where the system does not tell."""
+        pairs = zip(_processor_times(), self._times, strict=False)
+        passed: list[int] = [now - then for now, then in pairs]
+        told = len(passed) == _OWN_TIMES and sum(passed) > 0
+        return {
+            "clock_step_ms": (wall_offset().offset_ns - self._offset_ns) / 1e6,
+            "steal_ratio": passed[_STEAL] / sum(passed) if told else None,
+        }
+
+
+def _processor_times() -> list[int]:
+    """Ticks of all processors together, by what they were spent on; empty where there is no /proc."""
+    with suppress(OSError, ValueError):
+        name, *times = Path("/proc/stat").read_text().partition("\n")[0].split()
+        if name == "cpu":
+            return [int(ticks) for ticks in times[:_OWN_TIMES]]
+    return []
