@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from probe import __version__
-from probe.cli import compare, exit_codes, gate, node, plan, report, run, runs
+from probe.cli import compare, exit_codes, gate, node, plan, report, run, runs, store
 
 app = typer.Typer(
     name="probe",
@@ -45,6 +45,7 @@ app.command(short_help="Run a partner node.")(node.node)
 app.add_typer(plan.app, name="plan")
 app.command(short_help="Show a stored run again, from its packets.")(report.report)
 app.command(short_help="List the stored runs.")(runs.runs)
+app.add_typer(store.app, name="store")
 app.command("exit-codes", short_help="Explain every exit code.")(exit_codes.exit_codes)
 
 

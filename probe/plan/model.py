@@ -47,6 +47,8 @@ DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 OTHER = "other"
 """The window of a moment that lies in none of the plan's."""
 
+DAY_NS = 86_400_000_000_000
+
 Transport = Literal["udp", "quic-datagram", "quic-stream"]
 Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
 
@@ -185,9 +187,20 @@ class EvidenceRule(Strict):
 
 
 class Store(Strict):
-    """Where results go, relative to the working directory."""
+    """Where results go, relative to the working directory; for how long `probe store compact` keeps packets.
+
+    Without `keep_raw` they are kept for ever, as histograms and documents are.
+    """
 
     path: Text = "results"
+    keep_raw: Duration | None = None
+
+    @field_validator("keep_raw")
+    @classmethod
+    def _is_not_nothing(cls, value: int | None) -> int | None:
+        if value is not None and value < DAY_NS:
+            raise ValueError("packets are kept for a day at least: write 14d")
+        return value
 
 
 def _full_threshold(value: object) -> object:

@@ -317,8 +317,8 @@ RULES = [
     ),
     (
         "{path: results}",
-        "{path: results, keep_raw: 14d}",
-        "keep_raw",
-        "'keep_raw' is not built yet: packet files are kept until you delete them",
+        "{path: results, keep_raw: 14h}",
+        "14h",
+        "packets are kept for a day at least: write 14d",
     ),
 ]
