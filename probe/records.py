@@ -54,6 +54,7 @@ class SessionRecord:
     vantage: str | None = None
     isp: str | None = None
     city: str | None = None
+    ended_at: str | None = None  # ISO 8601, UTC
     outcome: str = INTERRUPTED
     error: Json | None = None  # {"code": str, "detail": str}
     wall_offset_ns: int = 0  # CLOCK_REALTIME minus CLOCK_MONOTONIC at the start
@@ -67,6 +68,7 @@ class SessionRecord:
     client: Json = field(default_factory=dict)
     impairment: Json = field(default_factory=dict)  # what the relay did
     quality: Json = field(default_factory=dict)
+    look: int = 0  # 0: the plan's own; else the look of `evidence.extend_up_to` it was added for
 
     @property
     def reached(self) -> bool:

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from probe.analysis.results import GRADE_INVALID, SessionSummary
-from probe.records import (
-    COMPLETED,
-    DIED,
-    FAILED,
-    INTERRUPTED,
-    NOT_CONNECTED,
-    UNREACHABLE,
-    Json,
-    SessionRecord,
-)
+from probe.analysis.witnesses import controls_at
+from probe.records import DIED, FAILED, UNREACHABLE, Json, SessionRecord
 
 CONTROL = "control"
-SAME_TIME = timedelta(minutes=2)
-"""A control session this near tells about the vendor session's uplink."""
 
 
 class Examined(NamedTuple):
@@ -49,28 +38,7 @@ def _objection(session: SessionSummary, controls: Sequence[SessionRecord]) -> Js
         reasons = [reason for reason in session.quality["reasons"] if reason["grade"] == GRADE_INVALID]
         return {"code": "invalid_measurement", "reasons": reasons}
     if record.role != CONTROL and record.outcome in (UNREACHABLE, DIED):
-        witnesses = _witnesses(record, [control for control in controls if control.run_id == record.run_id])
-        if witnesses and not any(answered(control) for control in witnesses):
-            return {"code": "controls_down", "controls": sorted({control.node for control in witnesses})}
+        up, down = controls_at(record, controls)
+        if down and not up:
+            return {"code": "controls_down", "controls": sorted(down)}
     return None
-
-
-def _witnesses(record: SessionRecord, controls: list[SessionRecord]) -> list[SessionRecord]:
-    """The controls measured at the session's time; all of the run's if there was none."""
-    start, end = _span(record)
-    near = [
-        control
-        for control in controls
-        if _span(control)[0] <= end + SAME_TIME and _span(control)[1] >= start - SAME_TIME
-    ]
-    return near or controls
-
-
-def _span(record: SessionRecord) -> tuple[datetime, datetime]:
-    start = datetime.fromisoformat(record.started_at)
-    return start, start + timedelta(microseconds=record.duration_ns / 1000)
-
-
-def answered(record: SessionRecord) -> bool:
-    """Whether the far side answered and stayed."""
-    return record.outcome in (COMPLETED, NOT_CONNECTED) or (record.outcome == INTERRUPTED and record.connect_ms is not None)

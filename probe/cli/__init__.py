@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from probe import __version__
-from probe.cli import exit_codes, node, plan, report, run, runs
+from probe.cli import compare, exit_codes, gate, node, plan, report, run, runs, store
 
 app = typer.Typer(
     name="probe",
@@ -39,10 +39,13 @@ def probe(
 
 
 app.command(short_help="Measure a plan, keep every packet's record, judge.")(run.run)
+app.command(short_help="The verdict for CI: judge stored runs again, or run a plan.")(gate.gate)
+app.command(short_help="Hold vendors and runs against each other.")(compare.compare)
 app.command(short_help="Run a partner node.")(node.node)
 app.add_typer(plan.app, name="plan")
 app.command(short_help="Show a stored run again, from its packets.")(report.report)
 app.command(short_help="List the stored runs.")(runs.runs)
+app.add_typer(store.app, name="store")
 app.command("exit-codes", short_help="Explain every exit code.")(exit_codes.exit_codes)
 
 

@@ -33,7 +33,7 @@ def execute(app: typer.Typer, arguments: Sequence[str]) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return int(ExitStatus.SIGINT)
+        return _interrupted(as_json)
     except SystemExit as stop:
         return _stopped(stop)
     except BrokenPipeError as error:
@@ -80,6 +80,15 @@ def _crash(error: BaseException, as_json: bool) -> int:
     if as_json:
         _document("Crash", sentence, hint, int(ExitStatus.CRASH))
     return int(ExitStatus.CRASH)
+
+
+def _interrupted(as_json: bool) -> int:
+    """Ctrl-C before anything was measured (later a run ends by itself, with its results)."""
+    sentence = "stopped before anything was done"
+    _print(f"error: {sentence}", "")
+    if as_json:
+        _document("Interrupted", sentence, "", int(ExitStatus.SIGINT))
+    return int(ExitStatus.SIGINT)
 
 
 def _stopped(stop: SystemExit) -> int:

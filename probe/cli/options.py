@@ -14,4 +14,12 @@ Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", help="Print no more t
 Results: TypeAlias = Annotated[
     Path, typer.Option("--results", metavar="DIR", help="The folder that results are kept in.")
 ]
+Out: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--out",
+        metavar="FORMAT=PATH",
+        help="Write a file, too (repeatable): json, junit, markdown, prometheus, html.",
+    ),
+]
 RESULTS = Path("results")

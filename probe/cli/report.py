@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from probe.cli.options import RESULTS, AsJson, Quiet, Results
+from probe.cli.options import RESULTS, AsJson, Out, Quiet, Results
 
 
 def report(
@@ -16,16 +16,18 @@ def report(
     results: Results = RESULTS,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    out: Out = None,
 ) -> None:
     """Analyse and judge a stored run again, from its packet files alone; exit code as its verdict."""
+    from probe.report.delivery import Delivery
     from probe.report.output import Output
     from probe.session.run import judge_stored
     from probe.store.reader import load_run
 
+    delivery = Delivery.asked(out, in_ci=False)
     output = Output(as_json=as_json, quiet=quiet)
     stored = load_run(results, run)
     for problem in stored.problems:
         output.note(problem)
     assessment = judge_stored(stored, stored.folder.parent.parent)
-    output.assessment(assessment, stored.manifest)
-    raise typer.Exit(assessment.exit_code)
+    raise typer.Exit(delivery.deliver(output, assessment, stored.manifest))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from probe.cli.options import Out
+
 
 def run(
     plan: Annotated[str, typer.Argument(help="a plan file, or the name of one in ./profiles or shipped")],
@@ -19,10 +21,13 @@ def run(
     impair: Annotated[str, typer.Option(metavar="relay", help="how weak networks are applied")] = "relay",
     wait: Annotated[str | None, typer.Option(metavar="WINDOW", help="wait until the window opens")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="stdout is one JSON document")] = False,
+    out: Out = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
 ) -> None:
     """Measure every node of PLAN, keep every packet's record, print the tables and the verdict."""
     from probe.errors import ConfigError
+    from probe.report.delivery import Delivery
+    from probe.report.output import Output
     from probe.report.run import run_and_report
     from probe.session.run import RunOptions
 
@@ -31,4 +36,5 @@ def run(
             f"--impair {impair} is not built yet", hint="weak networks are applied by --impair relay"
         )
     options = RunOptions(results, vantage, seed, only, duration, wait)
-    raise typer.Exit(run_and_report(plan, options, as_json=as_json, quiet=quiet))
+    output = Output(as_json=as_json, quiet=quiet)
+    raise typer.Exit(run_and_report(plan, options, output, Delivery.asked(out)))

@@ -115,8 +115,5 @@ class BatchEndpoint(Protocol):
         Over real sockets `until_ns` is `now_ns`; a carrier in virtual time asks for a window ahead.
         """
 
-    def on_transmitted(self, tag: NDArray[np.int64], time_ns: Times) -> None:
-        """Take the kernel's word for when datagrams left, by the tags they were sent with."""
-
     def next_time_ns(self) -> int:
         """When `packets_to_send` next has something, or FOREVER."""

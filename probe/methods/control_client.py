@@ -10,7 +10,7 @@ from aioquic.quic.events import HandshakeCompleted, PingAcknowledged, QuicEvent,
 from numpy.typing import NDArray
 
 from probe import __version__
-from probe.errors import AuthenticationFailed, NotMeasured, ProbeError, ProtocolError, Unreachable
+from probe.errors import AuthenticationFailed, NotMeasured, ProbeError, ProtocolError
 from probe.methods.control import LOG_ROWS, NONCE_BYTES, PROTOCOL, STREAM_ID, proof
 from probe.methods.negotiation import Grant, Json, OpenRequest, check_grant
 from probe.methods.quic_client import NodeIdentity, client_connection, why_closed
@@ -204,5 +204,6 @@ def _refused(message: Json, name: str) -> ProbeError:
             f"{name} does not accept our key", hint="compare the plan's key with the one of `probe node`"
         )
     if reason == "busy":
-        return Unreachable(f"{name} is busy: {detail}", hint="try again later, or ask for fewer calls")
+        # The operator's limit on measuring, not the vendor's quality: it says nothing about the vendor.
+        return NotMeasured(f"{name} is busy: {detail}", hint="try again later, or ask for fewer calls")
     return NotMeasured(f"{name} refused the session ({reason[:40]}): {detail}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import socket
 import struct
 import sys
@@ -47,6 +49,8 @@ def unpack_address(packed: NDArray[np.uint8] | bytes) -> Address:
 
 def resolve(host: str, port: int) -> Address:
     """The first numeric address of a host, to be pinned for a whole session; raises Unreachable."""
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(host)), port
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except socket.gaierror as error:

@@ -21,6 +21,12 @@ class Substitution(NamedTuple):
     problem: str | None
 
 
+class Offline(dict[str, str]):
+    """The environment of a plan that is only judged by: what is not set (keys, as a rule) has a stand-in."""
+
+    STAND_IN = "not-set"
+
+
 def substitute(text: str, environ: Mapping[str, str]) -> Substitution:
     """Fill in `text` from `environ`; the first variable that is missing is the problem."""
     problems: list[str] = []
@@ -39,6 +45,8 @@ def substitute(text: str, environ: Mapping[str, str]) -> Substitution:
             # The default stands in the file, so it is no secret.
             return str(word)
         used = True
+        if not value and isinstance(environ, Offline):
+            return Offline.STAND_IN
         if value is None or (form == "?" and not value):
             advice = word if form == "?" and word else f"export {name}=... before the run"
             problems.append(f"the environment variable {name} is not set: {advice}")

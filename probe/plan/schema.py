@@ -8,6 +8,7 @@ from typing import Any
 from probe.objectives import EXPRESSION_PATTERN
 from probe.plan.model import Plan
 from probe.plan.networks import NetworkSpec
+from probe.plan.presets import PRESETS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -17,7 +18,9 @@ def plan_schema() -> dict[str, Any]:
     schema = Plan.model_json_schema()
     definitions = schema["$defs"]
     rule = definitions["ThresholdRule"]
-    rule["properties"]["expr"]["pattern"] = EXPRESSION_PATTERN
+    rule["properties"]["expr"] = {"type": "string", "pattern": EXPRESSION_PATTERN}
+    rule["properties"]["preset"] = {"enum": list(PRESETS)}
+    rule["oneOf"] = [{"required": ["expr"]}, {"required": ["preset"]}]
     schema["properties"]["thresholds"]["items"] = {
         "anyOf": [{"type": "string", "pattern": EXPRESSION_PATTERN}, {"$ref": "#/$defs/ThresholdRule"}]
     }

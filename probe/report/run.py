@@ -5,38 +5,39 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from datetime import UTC, datetime
 
 from probe.analysis.results import Assessment
 from probe.errors import ExitStatus
 from probe.plan.load import load_plan
 from probe.plan.loaded import LoadedPlan
 from probe.plan.windows import Opening
+from probe.report.delivery import Delivery
 from probe.report.document import document
 from probe.report.live import progress_view
 from probe.report.output import Output
-from probe.session.run import RunOptions, prepare, run_plan
+from probe.session.run import RunOptions, prepare, run_plan, sessions_at
 from probe.session.stopping import Stopping
-from probe.session.waiting import wait_for
+from probe.session.waiting import opening_of, wait_for
 from probe.store.reader import load_run
 
 _STOP_SIGNALS = {signal.SIGINT: ExitStatus.SIGINT, signal.SIGTERM: ExitStatus.SIGTERM}
 
 
-def run_and_report(name: str, options: RunOptions, *, as_json: bool, quiet: bool) -> int:
+def run_and_report(name: str, options: RunOptions, output: Output, delivery: Delivery) -> int:
     """Load, measure, print; returns the exit code. Raises ProbeError."""
-    output = Output(as_json=as_json, quiet=quiet)
     loaded, options = prepare(load_plan(name), options)
-    if not quiet:
+    if not output.quiet:
         output.note(f"plan {loaded.path} ({_ORIGINS.get(loaded.origin, loaded.origin)})")
         for warning in loaded.warnings:
             output.note(warning.render())
-    return asyncio.run(_run(loaded, options, output))
+    return asyncio.run(_run(loaded, options, output, delivery))
 
 
 _ORIGINS = {"given": "as given", "profiles": "found in ./profiles", "packaged": "the one shipped with probe"}
 
 
-async def _run(loaded: LoadedPlan, options: RunOptions, output: Output) -> int:
+async def _run(loaded: LoadedPlan, options: RunOptions, output: Output, delivery: Delivery) -> int:
     stopping = Stopping()
     asked: list[signal.Signals] = []
 
@@ -53,22 +54,32 @@ async def _run(loaded: LoadedPlan, options: RunOptions, output: Output) -> int:
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop, number)
     if options.wait:
-        await wait_for(
-            loaded, options.wait, stopping, lambda opening: output.note(_opening(opening, options))
+        now = datetime.now(UTC)
+        opening = opening_of(loaded, options.wait, now, options.only)
+        if not output.quiet:
+            output.note(_opening(options.wait, opening, now))
+        await wait_for(opening, stopping)
+    if not any(lane.sessions for lane in sessions_at(datetime.now(UTC), loaded, options)):
+        output.note(
+            "nothing to measure: no window that the matrix asks for is open now (--wait WINDOW waits for it)"
         )
     with progress_view(output.err, quiet=output.quiet) as view:
         assessment = await run_plan(loaded, options, view, stopping, document)
-    _report(output, assessment, options)
-    return assessment.exit_code
+    return _report(output, assessment, options, delivery)
 
 
-def _report(output: Output, assessment: Assessment, options: RunOptions) -> None:
+def _report(output: Output, assessment: Assessment, options: RunOptions, delivery: Delivery) -> int:
     assert options.results
     manifest = load_run(options.results, assessment.run_id).manifest
-    output.assessment(assessment, manifest)
+    code = delivery.deliver(output, assessment, manifest)
     if not output.quiet:
         output.note(f"kept in {options.results}; again: probe report {assessment.run_id}")
+    return code
 
 
-def _opening(opening: Opening, options: RunOptions) -> str:
-    return f"waiting for {options.wait}: it opens at {opening.opens:%Y-%m-%d %H:%M} UTC"
+def _opening(window: str, opening: Opening | None, now: datetime) -> str:
+    if opening is None:
+        return f"no waiting for {window}: emulated nodes are measured in every window at once"
+    if opening.opens <= now:
+        return f"no waiting for {window}: it is open until {opening.closes:%H:%M} UTC"
+    return f"waiting for {window}: it opens at {opening.opens:%Y-%m-%d %H:%M} UTC"

@@ -47,6 +47,9 @@ class EmulatedNode:
         except (TimeoutError, ValueError, KeyError):
             said = await self._end()
             raise NotMeasured(f"the emulated node did not start: {said or 'it said nothing'}") from None
+        except asyncio.CancelledError:
+            await self._end()
+            raise
         return self
 
     async def __aexit__(

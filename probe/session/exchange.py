@@ -8,10 +8,11 @@ from dataclasses import asdict
 
 import numpy as np
 
-from probe.errors import Unreachable
+from probe.errors import NotMeasured, Unreachable
 from probe.methods.negotiation import Grant
-from probe.metrics import NEVER, Unsent
-from probe.net.clock import wall_offset
+from probe.methods.schedule import SECOND_NS
+from probe.metrics import NEVER, T_MAX_NS, Unsent
+from probe.net.clock import monotonic_ns, wall_offset
 from probe.net.job import SENDING, JobResult, MediaJob
 from probe.net.quic import ControlConnection
 from probe.net.relay import Relay
@@ -22,6 +23,8 @@ from probe.session.packet_loop import PacketLoop
 
 POLL_S = 0.25
 HARVEST_EVERY = 4  # polls
+OVERTIME_NS = 30 * SECOND_NS
+"""Beyond stream and tail: a handshake and a bind of `HANDSHAKE_TIMEOUT_NS` each, and as much again."""
 
 Tell = Callable[[int, int, int], None]
 """Of phase (net.job), packets sent and packets back."""
@@ -57,7 +60,7 @@ class Exchange:
         rows = self._packets.rows
         harvest = Harvest(self._control, job, record, rows, self._packets.progress, self._context.writer)
         try:
-            result = await self._watch(harvest, tell)
+            result = await self._watch(harvest, tell, job)
             self._note(result)
             if self._relay is not None:
                 record.impairment = asdict(await self._relay.counters())
@@ -69,11 +72,11 @@ class Exchange:
             self.back = int(np.count_nonzero(left & (rows["received_ns"] != NEVER)))
             await harvest.finish()
 
-    async def _watch(self, harvest: Harvest, tell: Tell) -> JobResult:
+    async def _watch(self, harvest: Harvest, tell: Tell, job: MediaJob) -> JobResult:
         """Wait for the worker; harvest meanwhile; stop it when the node dies or the run is stopped."""
         progress = self._packets.progress
-        poll = 0
-        while True:
+        poll, give_up_ns = 0, monotonic_ns() + job.spec.duration_ns + T_MAX_NS + OVERTIME_NS
+        while monotonic_ns() < give_up_ns:
             with contextlib.suppress(TimeoutError):
                 return await self._packets.result(POLL_S)
             poll += 1
@@ -83,6 +86,7 @@ class Exchange:
             elif poll % HARVEST_EVERY == 0 and progress["phase"][0] >= SENDING:
                 with contextlib.suppress(Unreachable):
                     await harvest.step()
+        raise NotMeasured("our own packet loop did not come back", hint="is this machine overloaded?")
 
     def _note(self, result: JobResult) -> None:
         """What the worker measured beside the packets."""

@@ -7,29 +7,33 @@ import contextlib
 import platform
 import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from probe import __version__
 from probe.analysis.assess import assess
-from probe.analysis.results import Assessment
-from probe.errors import ConfigError
+from probe.analysis.looks import LOOKS
+from probe.analysis.results import RUN_INTERRUPTED, Assessment
+from probe.errors import ConfigError, StoreError
 from probe.metrics import T_MAX_NS
-from probe.net.clock import wall_offset
+from probe.net.clock import monotonic_ns, wall_offset
 from probe.plan.diagnostics import did_you_mean
-from probe.plan.expand import NodeSchedule, expand
+from probe.plan.expand import NodeSchedule, SessionSpec, expand
 from probe.plan.loaded import LoadedPlan, with_duration
 from probe.plan.model import OTHER, Vantage
+from probe.plan.order import order_of, shuffled
 from probe.plan.scalars import parse_duration
 from probe.plan.windows import window_at
 from probe.records import Json
 from probe.session.context import RunContext
+from probe.session.extension import next_round
 from probe.session.lane import Lane
 from probe.session.progress import Listener, RunStarted
 from probe.session.stopping import Stopping
 from probe.session.waiting import opening_of
+from probe.store.atomic import check_writable
 from probe.store.reader import StoredRun, find_sessions, load_run
 from probe.store.runid import new_run_id
 from probe.store.sessions import StoredSession
@@ -62,9 +66,13 @@ def prepare(loaded: LoadedPlan, options: RunOptions) -> tuple[LoadedPlan, RunOpt
         except ValueError as error:
             raise ConfigError(f"--duration {options.duration}: {error}") from None
     vantage_named(loaded, options.vantage)
+    expand(loaded.plan, lambda _: OTHER, options.only)
+    options = replace(options, results=options.results or Path(loaded.plan.store.path))
+    assert options.results
     if options.wait:
-        opening_of(loaded, options.wait, datetime.now(UTC))
-    return loaded, replace(options, results=options.results or Path(loaded.plan.store.path))
+        opening_of(loaded, options.wait, datetime.now(UTC), options.only)
+        check_writable(options.results)  # hours later is too late to tell
+    return loaded, options
 
 
 async def run_plan(
@@ -82,8 +90,9 @@ async def run_plan(
     plan, results = loaded.plan, options.results
     assert results is not None
     now = datetime.now(UTC)
-    lanes = expand(plan, lambda zone: window_at(plan.windows, zone, now), options.only)
+    lanes = sessions_at(now, loaded, options)
     seed = options.seed if options.seed is not None else secrets.randbits(32)
+    lanes = shuffled(lanes, seed)
     manifest = _manifest(loaded, lanes, now, seed, vantage_named(loaded, options.vantage))
     with RunWriter(results, manifest) as writer:
         context = RunContext(
@@ -107,11 +116,52 @@ async def run_plan(
         )
         await _all_lanes([Lane(lane, context) for lane in lanes], stopping)
         assessment = await asyncio.to_thread(judge_run, results, manifest["run_id"])
-        document = describe(assessment)
-        writer.write_document("summary.json", document)
-        verdict = ("schema_version", "run_id", "verdict", "exit_code", "thresholds", "peak", "quality")
-        writer.write_document("verdict.json", {name: document[name] for name in verdict})
+        assessment = await _extended(loaded, lanes, context, results, assessment)
+        if assessment.verdict == RUN_INTERRUPTED and stopping.by is not None:
+            # As `assess` finds it in the sessions that were cut off, if there is one.
+            assessment = replace(assessment, exit_code=128 + stopping.by)
+        _write_documents(writer, describe(assessment))
     return assessment
+
+
+async def _extended(
+    loaded: LoadedPlan,
+    lanes: Sequence[NodeSchedule],
+    context: RunContext,
+    results: Path,
+    assessment: Assessment,
+) -> Assessment:
+    """Measure on while a gate is undecided and `evidence.extend_up_to` lasts."""
+    extend_ns, began_ns = loaded.evidence.extend_up_to_ns, monotonic_ns()
+
+    def open_now(lane: NodeSchedule, spec: SessionSpec) -> bool:
+        current = window_at(loaded.plan.windows, lane.timezone, datetime.now(UTC))
+        return lane.node.endpoint.emulated or spec.window == current
+
+    for look in range(1, LOOKS if extend_ns else 1):
+        found = next_round(look, began_ns, extend_ns, assessment, lanes, open_now)
+        if found is None or context.stopping.is_set():
+            break
+        context.look = look
+        await _all_lanes([Lane(lane, context, found.until_ns) for lane in found.lanes], context.stopping)
+        assessment = await asyncio.to_thread(judge_run, results, context.run_id)
+    return assessment
+
+
+def _write_documents(writer: RunWriter, document: Json) -> None:
+    verdict = ("schema_version", "run_id", "verdict", "exit_code", "thresholds", "peak", "quality")
+    try:
+        writer.write_document("summary.json", document)
+        writer.write_document("verdict.json", {name: document[name] for name in verdict})
+    except StoreError as error:
+        hint = f"nothing that was measured is lost: probe report {writer.folder} shows it"
+        raise StoreError(str(error), hint=hint) from None
+
+
+def sessions_at(now: datetime, loaded: LoadedPlan, options: RunOptions) -> tuple[NodeSchedule, ...]:
+    """What a run that starts `now` measures."""
+    plan = loaded.plan
+    return expand(plan, lambda zone: window_at(plan.windows, zone, now), options.only)
 
 
 async def _all_lanes(lanes: list[Lane], stopping: Stopping) -> None:
@@ -134,22 +184,20 @@ def judge_run(results: Path, run: str) -> Assessment:
 
 def judge_stored(stored: StoredRun, results: Path) -> Assessment:
     """As `judge_run`, of a run already read."""
-    return assess(stored.manifest, stored.sessions, _history(stored, results))
+    return assess(stored.manifest, stored.sessions, history_of(stored.manifest, stored.sessions, results))
 
 
-def _history(stored: StoredRun, results: Path) -> Iterator[StoredSession]:
+def history_of(manifest: Json, sessions: Sequence[StoredSession], results: Path) -> Iterator[StoredSession]:
     """Earlier sessions of this run's real nodes and controls, in every window: the evening is compared with
     other hours and other days (an emulated run holds all it is compared with)."""
     nodes = {
-        (session.record.vendor, session.record.node)
-        for session in stored.sessions
-        if not session.record.emulated
+        (session.record.vendor, session.record.node) for session in sessions if not session.record.emulated
     }
-    before = str(stored.manifest.get("started_at") or datetime.now(UTC).isoformat())
+    before = str(manifest.get("started_at") or datetime.now(UTC).isoformat())
     for vendor, node in sorted(nodes):
         yield from find_sessions(
             results,
-            country=str(stored.manifest.get("country")),
+            country=str(manifest.get("country")),
             vendor=vendor,
             node=node,
             before=before,
@@ -191,6 +239,7 @@ def _manifest(
         "emulated": any(lane.node.endpoint.emulated for lane in lanes),
         "vantage": vantage.name if vantage else None,
         "seed": seed,
+        "order": order_of(lanes),
         "sessions_planned": sum(len(lane.sessions) for lane in lanes),
         "thresholds": resolved["thresholds"],
         "evidence": loaded.evidence.to_json(),

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from probe.session.context import RunContext
 from probe.session.exchange import Exchange
 from probe.session.packet_loop import PacketLoop
 from probe.session.progress import SessionFinished, SessionProgress
+from probe.session.stopping import CutOff
 from probe.session.target import Target, address_of
 
 GRACE_S = 0.8
@@ -56,15 +58,9 @@ class Session:
         record, stopping = self.record, self._context.stopping
         self._tell(CONNECTING, 0, 0)
         try:
-            async with asyncio.timeout(None) as limit:
-                cutting_off = asyncio.create_task(self._cut_off(limit))
-                try:
-                    await self._measure(patience_s)
-                finally:
-                    cutting_off.cancel()
-        except TimeoutError:
-            if not limit.expired():
-                raise
+            async with stopping.cutting_off(GRACE_S):
+                await self._measure(patience_s)
+        except CutOff:
             record.outcome = INTERRUPTED
         except StoreError:
             raise
@@ -74,12 +70,9 @@ class Session:
             record.outcome, record.error = FAILED, _told(type(error).__name__, error)
         if record.outcome == INTERRUPTED:
             record.error = stopping.error()
+        record.ended_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         await asyncio.to_thread(self._context.writer.finish_session, record)
         self._context.listener(SessionFinished(record))
-
-    async def _cut_off(self, limit: asyncio.Timeout) -> None:
-        await self._context.stopping.wait()
-        limit.reschedule(asyncio.get_running_loop().time() + GRACE_S)
 
     async def _measure(self, patience_s: float) -> None:
         target, record = self._target, self.record

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from probe.records import Json
+
+
+class CutOff(Exception):
+    """What was under way took too long after the run was stopped."""
 
 
 class Stopping:
@@ -25,6 +31,25 @@ class Stopping:
     async def wait(self) -> None:
         """Return once it is set."""
         await self._event.wait()
+
+    @asynccontextmanager
+    async def cutting_off(self, grace_s: float) -> AsyncIterator[None]:
+        """Cancel the block when it goes on `grace_s` after the stop; raises CutOff then."""
+        try:
+            async with asyncio.timeout(None) as limit:
+                watching = asyncio.create_task(self._reschedule(limit, grace_s))
+                try:
+                    yield
+                finally:
+                    watching.cancel()
+        except TimeoutError:
+            if limit.expired():
+                raise CutOff from None
+            raise
+
+    async def _reschedule(self, limit: asyncio.Timeout, grace_s: float) -> None:
+        await self._event.wait()
+        limit.reschedule(asyncio.get_running_loop().time() + grace_s)
 
     def error(self) -> Json:
         """What the record of a session keeps that was stopped by this."""

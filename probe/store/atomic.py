@@ -66,6 +66,12 @@ def publishing(path: Path) -> Iterator[Path]:
         raise
 
 
+def check_writable(folder: Path) -> None:
+    """Make `folder` and try a file in it; raises StoreError."""
+    write_atomically(trial := folder / f".probe-{token_hex(4)}", b"")
+    trial.unlink()
+
+
 def make_folder(folder: Path) -> None:
     """Make `folder` and its parents, and flush the entries: a rename into it must survive power loss."""
     folder = folder.absolute()

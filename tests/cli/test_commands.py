@@ -12,7 +12,7 @@ import pytest
 from probe import __version__
 
 HEAVY = {"aioquic", "cryptography", "duckdb", "numpy", "rich", "scapy", "yaml"}
-COMMANDS = ("run", "node", "plan", "report", "runs", "exit-codes")
+COMMANDS = ("run", "gate", "compare", "node", "plan", "report", "runs", "exit-codes")
 IMPORTED = """
 import sys
 from probe.cli import app
@@ -66,7 +66,7 @@ def test_an_unknown_command() -> None:
     assert "'rnu'" in told.stderr
 
 
-@pytest.mark.parametrize("option", ["--lang", "--out"])
+@pytest.mark.parametrize("option", ["--lang"])
 def test_options_of_later_versions_are_refused(option: str) -> None:
     assert probe("report", "x", option, "zh").returncode == 2
 
