@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -153,7 +154,7 @@ def test_a_table_of_conditions_is_a_time_line(tmp_path: Path) -> None:
     )
     profile = profile_of(tmp_path, "both: {queue: 400ms, rate: 9Mbps, trace: {file: drive.csv}, jitter: 1ms}")
     assert profile.up.timeline is not None
-    kept = {"jitter_ns": MS, "queue_ns": 400 * MS}
+    kept: dict[str, Any] = {"jitter_ns": MS, "queue_ns": 400 * MS}
     assert [(step.duration_ns, step.impairment, step.outage) for step in profile.up.timeline.steps] == [
         (1500 * MS, Impairment(30 * MS, rate_bps=1_000_000, loss=Loss(0.0), **kept), None),
         (500 * MS, Impairment(80 * MS, rate_bps=200_000, loss=Loss(0.025), **kept), None),
