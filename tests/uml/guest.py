@@ -265,7 +265,7 @@ def measure(wire: Wire, job: dict[str, Any]) -> dict[str, Any]:
         ("sequence", measured.sequence),
         ("damaged", measured.damaged),
     ):
-        (FOLDER / f"{job['name']}.{name}.bin").write_bytes(array.array("q", values).tobytes())
+        (FOLDER / f"{job['file']}.{name}.bin").write_bytes(array.array("q", values).tobytes())
     return {"tc": shown, "received": len(measured.sequence), "strange": measured.strange}
 
 

@@ -28,23 +28,15 @@ DELAY_SHIFT = 12
 
 
 def main(kernel: str, names: list[str]) -> None:
-    arrays: dict[str, NDArray[Any]] = {}
-    facts: dict[str, Any] = {}
-    if names:
-        with np.load(HERE / "kernel.npz") as kept:
-            arrays = dict(kept.items())
-        facts = json.loads((HERE / "kernel.json").read_text())["cases"]
     commit = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=HERE, capture_output=True, text=True, check=True
     ).stdout.strip()
-    answer: dict[str, Any] = {}
     for case in CASES:
         if names and case.name not in names:
             continue
         answer, found = record(kernel, case)
-        arrays |= {f"{case.name}/{key}": value for key, value in found.items()}
         said = answer["answers"][case.name]
-        facts[case.name] = {
+        facts = {
             "tc": case.tc,
             "shown": said["tc"],
             "received": said["received"],
@@ -52,8 +44,22 @@ def main(kernel: str, names: list[str]) -> None:
             "packets": case.traffic.packets,
             "commit": commit,
         }
+        add(case.name, answer, facts, found)
         print(case.name, said["received"], file=sys.stderr)  # noqa: T201
-    document = {"kernel": answer["kernel"], "iproute2": answer["tc"], "cases": facts}
+
+
+def add(name: str, answer: dict[str, Any], facts: dict[str, Any], found: dict[str, NDArray[Any]]) -> None:
+    """Put a case into the two files, in place of what was there for it."""
+    arrays: dict[str, NDArray[Any]] = {}
+    document: dict[str, Any] = {"cases": {}}
+    if (HERE / "kernel.npz").exists():
+        with np.load(HERE / "kernel.npz") as kept:
+            arrays = {key: value for key, value in kept.items() if key.rpartition("/")[0] != name}
+        document = json.loads((HERE / "kernel.json").read_text())
+    cases = document["cases"] | {name: facts}
+    document = {"kernel": answer["kernel"], "iproute2": answer["tc"]}
+    document["cases"] = {case.name: cases[case.name] for case in CASES if case.name in cases}
+    arrays |= {f"{name}/{key}": value for key, value in found.items()}
     np.savez_compressed(HERE / "kernel.npz", **arrays)  # type: ignore[arg-type]
     (HERE / "kernel.json").write_text(json.dumps(document, indent=1) + "\n")
 
@@ -63,6 +69,7 @@ def record(kernel: str, case: Case) -> tuple[dict[str, Any], dict[str, NDArray[A
     traffic = case.traffic
     job = {
         "name": case.name,
+        "file": "case",
         "tc": tc_words(case),
         "packets": traffic.packets,
         "size": traffic.size,
@@ -81,7 +88,7 @@ def record(kernel: str, case: Case) -> tuple[dict[str, Any], dict[str, NDArray[A
             files=Path(name),
         )
         sent, arrived, sequence, damaged = (
-            np.fromfile(f"{name}/{case.name}.{part}.bin", np.int64)
+            np.fromfile(f"{name}/case.{part}.bin", np.int64)
             for part in ("sent", "arrived", "sequence", "damaged")
         )
     return answer, kept(case, sent, arrived, sequence, damaged)
