@@ -18,7 +18,7 @@ FLOORS = {
     "mean delay ms": 0.005,
     "largest delay ms": 0.001,
     "deviation ms": 0.005,
-    "p10 ms": 0.01,
+    "p25 ms": 0.01,
     "median ms": 0.01,
     "p99 ms": 0.05,
     "packets a slot": 0.01,

@@ -33,8 +33,9 @@ def nominal(case: Case, name: str) -> float | None:
         if name == "loss autocorrelation" and hasattr(impairment.loss, "autocorrelation"):
             return float(impairment.loss.autocorrelation)
     if name == "doubled %" and impairment.duplicate is not None:
-        lost = _model_loss(impairment)
-        return 100 * impairment.duplicate.ratio * (1 - lost) ** 2
+        if _remembers(impairment):
+            return None  # original and copy share their luck
+        return 100 * impairment.duplicate.ratio * (1 - _model_loss(impairment)) ** 2
     if name == "overtook %" and impairment.reorder is not None:
         reorder = impairment.reorder
         if not reorder.correlation:
@@ -50,14 +51,20 @@ def _model_loss(impairment: Impairment) -> float:
     return effective_ratio(loss.ratio, loss.correlation) if isinstance(loss, Loss) else loss.ratio
 
 
+def _remembers(impairment: Impairment) -> bool:
+    """Whether a loss makes the next one likelier."""
+    loss = impairment.loss
+    return loss is not None and (not isinstance(loss, Loss) or loss.burst is not None or loss.correlation > 0)
+
+
 def _loss(impairment: Impairment) -> float | None:
     if impairment.limit_packets is not None:
         return None
     lost = _model_loss(impairment)
     if impairment.duplicate is not None:
         lost *= 1 - impairment.duplicate.ratio  # both drawn is one packet
-        if not isinstance(impairment.loss, Loss) or impairment.loss.burst is not None:
-            return None  # a chain with a memory
+        if _remembers(impairment):
+            return None
     return 100 * lost
 
 
@@ -76,7 +83,7 @@ def _delay(impairment: Impairment, name: str) -> float | None:
     known = {
         "mean delay ms": values.mean(),
         "deviation ms": values.std(),
-        "p10 ms": np.quantile(values, 0.1),
+        "p25 ms": np.quantile(values, 0.25),
         "median ms": np.quantile(values, 0.5),
         "p99 ms": np.quantile(values, 0.99),
     }

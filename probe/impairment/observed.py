@@ -140,7 +140,7 @@ def _delays(case: Case, sequence: NDArray[np.int64], delay_ns: Times) -> dict[st
     found = {
         "mean delay ms": figure(by_number, _mean),
         "deviation ms": figure(by_number, _deviation),
-        "p10 ms": figure(by_number, _quantile(0.1)),
+        "p25 ms": figure(by_number, _quantile(0.25)),
         "median ms": figure(by_number, _quantile(0.5)),
         "p99 ms": figure(by_number, _quantile(0.99)),
         "delay autocorrelation": figure(by_number, autocorrelation),
@@ -153,7 +153,7 @@ def _delays(case: Case, sequence: NDArray[np.int64], delay_ns: Times) -> dict[st
 
 def _groups(case: Case, sequence: NDArray[np.int64], delay_ns: Times) -> Figure:
     """How many packets leave together."""
-    release = sending_times(case.traffic)[np.minimum(sequence, case.traffic.packets - 1)] + delay_ns
+    release = sequence // case.traffic.burst * case.traffic.gap_ns + delay_ns
     edges = np.flatnonzero(np.diff(release) > 100_000)
     size = np.diff(edges).astype(float)
     return Figure(float(size.mean()), float(size.std()) / sqrt(len(size)))

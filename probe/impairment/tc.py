@@ -119,7 +119,7 @@ def _refuse(impairment: Impairment) -> None:
 def _fates(impairment: Impairment, *, complete: bool) -> list[str]:
     words = []
     if impairment.delay_ns or impairment.jitter_ns or complete:
-        words += ["delay", f"{impairment.delay_ns}ns", f"{impairment.jitter_ns}ns"]
+        words += ["delay", _time(impairment.delay_ns), _time(impairment.jitter_ns)]
         if impairment.delay_correlation:
             words.append(_percent(impairment.delay_correlation))
         if impairment.jitter_ns and impairment.distribution != "uniform":
@@ -167,7 +167,7 @@ def _rate(impairment: Impairment) -> list[str]:
 
 def _slot(slot: Slot) -> list[str]:
     if slot.distribution is None:
-        words = ["slot", f"{slot.min_ns}ns", f"{slot.max_ns}ns"]
+        words = ["slot", _time(slot.min_ns), _time(slot.max_ns)]
     elif slot.distribution == "uniform":
         raise ValueError("the kernel has no table of the uniform distribution for slots: give min and max")
     else:
@@ -187,6 +187,11 @@ def _slot(slot: Slot) -> list[str]:
 
 def _table_name(distribution: Distribution) -> str:
     return distribution.name if isinstance(distribution, Table) else distribution
+
+
+def _time(nanoseconds: int) -> str:
+    # tc knows nanoseconds only as a fraction.
+    return f"{nanoseconds / 1000:.3f}us"
 
 
 def _percent(ratio: float) -> str:

@@ -13,7 +13,14 @@ from probe.net.address import Address
 HANDSHAKE_TIMEOUT_NS = 5_000_000_000
 
 PROGRESS = np.dtype(
-    [("phase", "i8"), ("sent", "i8"), ("received", "i8"), ("start_ns", "i8"), ("end_ns", "i8"), ("stop", "i8")]
+    [
+        ("phase", "i8"),
+        ("sent", "i8"),
+        ("received", "i8"),
+        ("start_ns", "i8"),
+        ("end_ns", "i8"),
+        ("stop", "i8"),
+    ]
 )
 """Shared with the parent while the job runs; the parent writes only `stop`."""
 

@@ -110,7 +110,8 @@ def kept(
     }
     if case.kind != "count":
         found["sequence"] = np.diff(sequence, prepend=0).astype(np.int32)
-        found["delay"] = (delay if case.kind == "exact" else delay >> DELAY_SHIFT).astype(np.int32)
+        exact = case.kind == "exact"
+        found["delay"] = delay if exact else (delay >> DELAY_SHIFT).astype(np.int32)
     if case.impairment.reorder is not None and case.kind == "count":
         soon = np.zeros(case.traffic.packets, np.bool_)
         soon[sequence[delay < case.impairment.delay_ns // 2]] = True
