@@ -98,6 +98,21 @@ CASES = (
         COUNT,
         "count",
     ),
+    # Without chance: which state decides, the one before the transition or the one after it.
+    Case(
+        "gemodel 100 100",
+        "netem loss gemodel 100% 100%",
+        Impairment(loss=GilbertElliott(1.0, 1.0)),
+        EXACT,
+        "exact",
+    ),
+    Case(
+        "state 100 100",
+        "netem loss state 100% 100%",
+        Impairment(loss=FourState(1.0, 1.0)),
+        EXACT,
+        "exact",
+    ),
     Case("state 5", "netem loss state 5%", Impairment(loss=FourState(0.05)), COUNT, "count"),
     Case(
         "state 2 30 20 40 .5",
