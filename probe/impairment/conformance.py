@@ -213,6 +213,14 @@ CASES = (
         Traffic(20_000, gap_ns=10 * MS),
         "delay",
     ),
+    # A draw below zero takes away from the time on an idle line.
+    Case(
+        "delay 5 ms 20 ms rate 200 kbit/s",
+        "netem delay 5ms 20ms rate 200kbit",
+        Impairment(5 * MS, 20 * MS, "uniform", rate_bps=200_000),
+        Traffic(20_000, gap_ns=60 * MS),
+        "delay",
+    ),
     Case(
         "rate 1 Mbit/s",
         "netem rate 1mbit",

@@ -174,7 +174,7 @@ MUTATIONS: tuple[tuple[Callable[[Patch], None], str], ...] = (
     (take_correlation_out_of_chances, "loss 10 % corr 25 %"),
     (let_jitter_be_normal_without_a_table, "delay 100 ms 20 ms uniform"),
     (keep_jitter_in_order_always, "delay 100 ms 20 ms normal"),
-    (never_let_a_negative_delay_reach_into_the_line, "delay 30 ms 60 ms pareto rate 1 Mbit/s"),
+    (never_let_a_negative_delay_reach_into_the_line, "delay 5 ms 20 ms rate 200 kbit/s"),
     (count_one_packet_fewer_inside, "limit 50, rate 1 Mbit/s at 1.6 times"),
     (forget_the_overhead, "rate overhead -14"),
     (wait_one_packet_less_between_overtakers, "reorder 25 % gap 5"),
