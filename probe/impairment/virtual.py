@@ -18,7 +18,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from probe.impairment.chain import Chain, Path
-from probe.impairment.link import DROPPED
 from probe.methods.batch import FOREVER, Batch, BatchEndpoint, join
 
 PROGRESS_NS = 1000
@@ -80,13 +79,11 @@ class _BatchSide:
         self.reached_ns = max(self.reached_ns, until_ns)
         if not len(sent.size):
             return
-        release = outward.push(sent.time_ns, sent.size)
-        kept = release != DROPPED
-        if not kept.all():
-            sent, release = sent.take(kept), release[kept]
-        if len(release):
+        arriving = outward.push(sent.time_ns, sent.size).carry(sent)
+        if len(arriving.size):
             # Only a path without delay can deliver into the peer's past, by up to PROGRESS_NS.
-            peer.inbox.put(sent._replace(time_ns=np.maximum(release, peer.reached_ns + 1)))
+            time_ns = np.maximum(arriving.time_ns, peer.reached_ns + 1)
+            peer.inbox.put(arriving._replace(time_ns=time_ns))
 
     def _packets(self, until_ns: int) -> Batch:
         """All that is due in the window, however much the endpoint hands out at a time."""
@@ -222,7 +219,12 @@ class DatagramCarrier:
         if not datagrams:
             return
         size = np.array([len(data) for data, _ in datagrams], np.int64)
-        release = side.outward.push(np.full(len(size), self.now_ns), size)
-        for (data, _), when in zip(datagrams, release.tolist(), strict=True):
-            if when != DROPPED:
-                heappush(self._under_way, (when, next(self._order), side.peer, data))
+        passage = side.outward.push(np.full(len(size), self.now_ns), size)
+        damage = [-1] * len(passage.row) if passage.bit is None else passage.bit.tolist()
+        for row, when, bit in zip(passage.row.tolist(), passage.release_ns.tolist(), damage, strict=True):
+            data = datagrams[row][0]
+            if bit >= 0:
+                flipped = bytearray(data)
+                flipped[bit >> 3] ^= 1 << (bit & 7)
+                data = bytes(flipped)
+            heappush(self._under_way, (when, next(self._order), side.peer, data))
