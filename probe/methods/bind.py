@@ -5,9 +5,11 @@ from __future__ import annotations
 from probe.errors import ProtocolError
 from probe.wire.bind import BindMessage, Step, parse_bind
 
-FIRST_RETRY = 0.25
-BACKOFF = 1.5
-MAX_RETRY = 1.0
+FIRST_RETRY = 0.1
+BACKOFF = 1.25
+MAX_RETRY = 0.4
+"""Seconds. Some fifteen tries in five seconds: a burst of losses, which netem counts in packets and not in
+time, must outlast them all to keep a session from being bound."""
 
 Address = tuple[str, int]
 
