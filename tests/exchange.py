@@ -15,7 +15,7 @@ from probe.methods.media_client import MediaClient
 from probe.methods.reflected_session import ReflectedSession
 from probe.methods.reflector import Reflector
 from probe.methods.running import Running
-from probe.methods.schedule import schedule, stream_spec
+from probe.methods.schedule import StreamSpec, schedule, stream_spec
 from probe.metrics import RUNNING, Rows, empty_rows
 from probe.session.merge import merge_log
 from probe.wire.log import LOG
@@ -38,6 +38,27 @@ class Exchange:
     path: Path
 
 
+def reflector_for(
+    spec: StreamSpec, packets: int, log: NDArray[np.void], *, nack: bool
+) -> tuple[Reflector, ReflectedSession]:
+    """A reflector with one session, bound to the only address there is."""
+    session = ReflectedSession(
+        1,
+        TOKEN,
+        ssrc_base=SSRC_BASE,
+        streams=spec.calls,
+        packets=packets,
+        rate_pps=spec.calls * packets / (spec.duration_ns / SECOND_NS),
+        nack=nack,
+        one_way=spec.one_way,
+        log_rows=log,
+    )
+    session.bind(np.zeros(ADDRESS_BYTES, np.uint8))
+    reflector = Reflector(b"secret")
+    reflector.open(session)
+    return reflector, session
+
+
 def exchange(
     up: Impairment,
     down: Impairment,
@@ -54,20 +75,7 @@ def exchange(
     rows = empty_rows(calls * plan.packets, RUNNING)
     client = MediaClient(spec, plan, rows, ssrc_base=SSRC_BASE, token=TOKEN, nack=nack, start_ns=SECOND_NS)
     log = np.zeros(2 * len(rows) + 1024, LOG)
-    session = ReflectedSession(
-        1,
-        TOKEN,
-        ssrc_base=SSRC_BASE,
-        streams=calls,
-        packets=plan.packets,
-        rate_pps=len(rows) / seconds,
-        nack=nack,
-        one_way=spec.one_way,
-        log_rows=log,
-    )
-    session.bind(np.zeros(ADDRESS_BYTES, np.uint8))
-    reflector = Reflector(b"secret")
-    reflector.open(session)
+    reflector, session = reflector_for(spec, plan.packets, log, nack=nack)
     path = Path.of([up], [down], seed)
     BatchCarrier(client, reflector, path, start_ns=SECOND_NS).run(int((seconds + 5) * SECOND_NS))
     log = log[: session.counts.logged]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.arrays import LastTimes, occurrences, take_numbers
+from probe.methods.arrays import LastTimes, first_occurrences, occurrences, take_numbers
 from probe.methods.arrivals import Arrivals, ClientCounts
 from probe.methods.batch import ALONE, Batch, empty_batch, join, no_address
 from probe.methods.nack import NackList
@@ -48,6 +48,9 @@ class MediaClient:
         self._source = PacketSource(spec, plan, ssrc_base=ssrc_base, token=token, start_ns=start_ns)
         self._leaving: NDArray[np.int64] = np.zeros(0, np.int64)
         self._unsent = 0
+        # Packets of each stream that were skipped since the last one that was not.
+        self._absent = np.zeros(spec.calls, np.int64)
+        self._tells_absent = False
         self._nack = (
             NackList(spec.calls, plan.packets, sender_ssrc=ssrc_base, media_ssrc=self._down_ssrc)
             if nack
@@ -141,11 +144,26 @@ class MediaClient:
             skipped = self._source.skip(now_ns - self._half_ns)
             self._rows["unsent"][skipped] = Unsent.HOST_LATE
             self._unsent += len(skipped)
+            self._absent += np.bincount(skipped // self._packets, minlength=self._streams)
+            self._tells_absent = True
         batch = self._source.take(now_ns, until_ns, self.rtt_ns)
+        if self._tells_absent and batch.tag is not None:
+            self._tell_absent(batch.data, batch.tag // self._packets)
         self._leaving = batch.tag if batch.tag is not None else np.zeros(0, np.int64)
         if len(batch.size):
             self._rows["sent_ns"][self._leaving] = batch.time_ns
         return batch
+
+    def _tell_absent(self, data: NDArray[np.uint8], stream: NDArray[np.int64]) -> None:
+        """Let the first packets after skipped ones say so, lest the node should ask for those."""
+        first = first_occurrences(stream)
+        words = media.word_view(data[first])
+        absent = self._absent[stream[first]]
+        words[:, media.W_REFLECTED] = absent
+        words[:, media.W_CHECK] += absent.astype(np.uint32)
+        media.word_view(data)[first] = words
+        self._absent[stream] = 0
+        self._tells_absent = bool(self._absent.any())
 
     def _retransmissions(self, until_ns: int) -> Batch:
         if not len(self._rtx_at) or not (due := self._rtx_at <= until_ns).any():

@@ -67,6 +67,15 @@ class NackList:
         if len(self._key):
             self._keep(~self._seen[self._key])
 
+    def on_absent(
+        self, stream: NDArray[np.int64], sequence: NDArray[np.int64], absent: NDArray[np.int64]
+    ) -> None:
+        """The `absent` packets before each of these were never sent: there is nothing to ask for."""
+        absent = np.minimum(absent, sequence)
+        first = stream * self._packets + sequence - absent
+        within = np.arange(absent.sum()) - np.repeat(np.cumsum(absent) - absent, absent)
+        self._seen[np.repeat(first, absent) + within] = True
+
     def on_one_received(self, stream: int, sequence: int, time_ns: int) -> None:
         """`on_received` of one packet that is no repair."""
         self._seen[stream * self._packets + sequence] = True

@@ -120,6 +120,8 @@ class ReflectedSession:
         self._seen[key] = True
         if self._nack:
             self._note_rtt(words[media.W_T2] << 32 | words[media.W_T2 + 1])
+            if absent := words[media.W_REFLECTED]:
+                self._nack.on_absent(np.array([stream]), np.array([index]), np.array([absent]))
             self._nack.on_one_received(stream, index, time_ns)
         if duplicate:
             self.counts.duplicates += 1
@@ -223,6 +225,9 @@ class ReflectedSession:
         self.counts.duplicates += duplicates
         if self._nack:
             self._note_rtt(int(words[-1, media.W_T2]) << 32 | int(words[-1, media.W_T2 + 1]))
+            absent = words[:, media.W_REFLECTED]
+            if np.count_nonzero(absent):
+                self._nack.on_absent(stream, index, absent.astype(np.int64))
             self._nack.on_received(stream, index, batch.time_ns, before)
         flags = np.where(known, np.uint8(log.DUPLICATE), np.uint8(0)) if duplicates else 0
         start = self._append(batch, stream, index, flags)

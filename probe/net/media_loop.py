@@ -99,7 +99,7 @@ class MediaLoop:
         listen = not self._kernel_stamped or (self._nack and wake_ns - now_ns > HEED_NS) or next_ns == FOREVER
         if wake_ns <= now_ns:
             return
-        if not self._alarm.wait(wake_ns, listen=listen):
-            self.watch.woke(wake_ns, monotonic_ns())
-        elif not self._sock.unstamped and (told := self._sock.transmitted()):
+        readable = self._alarm.wait(wake_ns, listen=listen)
+        self.watch.woke(wake_ns, monotonic_ns())
+        if readable and not self._sock.unstamped and (told := self._sock.transmitted()):
             self._client.on_transmitted(*told)  # a late stamp would go on waking us

@@ -121,8 +121,8 @@ class NodeLoop:
         if self._spin and since_ns - self._busy_ns < SPIN_NS:
             return
         wake_ns = min(next_ns, now_ns + IDLE_NS)
-        if not self._readable.wait(wake_ns):
-            self._note_stall(monotonic_ns() - wake_ns)
+        self._readable.wait(wake_ns)
+        self._note_stall(monotonic_ns() - wake_ns)
 
     def _note_stall(self, stall_ns: int) -> None:
         """A packet lay here, or the loop did not come round, for so long."""

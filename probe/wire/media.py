@@ -26,7 +26,7 @@ PAYLOAD = np.dtype(
         ("flags", "u1"),
         ("index", ">u4"),  # of the scheduled packet in its stream
         ("token", ">u4"),  # first four bytes of the session's token
-        ("reflected", ">u4"),  # the node's own sequence number of this reflection
+        ("reflected", ">u4"),  # the node's own sequence number; in MEDIA: packets just before it, never sent
         ("t1", ">i8"),  # client's clock when it left, ns
         ("t2", ">i8"),  # node's clock when it arrived; in MEDIA: the client's round trip estimate, ns
         ("t3", ">i8"),  # node's clock when the reflection left

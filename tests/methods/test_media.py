@@ -12,9 +12,10 @@ from probe.methods import media_client, packet_source, reflector
 from probe.methods.batch import ADDRESS_BYTES, Batch, join
 from probe.methods.packet_source import PacketSource
 from probe.methods.schedule import schedule, stream_spec
-from probe.metrics import NEVER, Unsent
+from probe.methods.media_client import MediaClient
+from probe.metrics import NEVER, RUNNING, Unsent, empty_rows
 from probe.wire import log, media
-from tests.exchange import SSRC_BASE, TOKEN, Exchange, exchange
+from tests.exchange import SSRC_BASE, TOKEN, Exchange, exchange, reflector_for
 
 MS = 1_000_000
 CLEAN = Impairment(delay_ns=25 * MS)
@@ -187,3 +188,25 @@ def test_any_bytes_leave_both_ends_standing(packets: list[bytes], looks_like_our
 
 
 _IDLE = exchange(CLEAN, CLEAN, seconds=0.1)
+
+
+@pytest.mark.parametrize(("calls", "preset"), [(1, "voice"), (5, "voice"), (2, "video")])
+def test_what_was_never_sent_is_not_asked_for(calls: int, preset: str) -> None:
+    spec = stream_spec(preset, calls=calls, duration_ns=4 * 10**9)
+    plan = schedule(spec, np.random.default_rng(1))
+    rows = empty_rows(calls * plan.packets, RUNNING)
+    client = MediaClient(spec, plan, rows, ssrc_base=SSRC_BASE, token=TOKEN, nack=True, start_ns=10**9)
+    reflector, session = reflector_for(spec, plan.packets, np.zeros(len(rows), log.LOG), nack=True)
+    now_ns = 10**9
+    for pause_ms in (0, 20, 20, 500, 20, 20, 35, 900, 0, 300, 20, 20, 5000):
+        now_ns += pause_ms * MS
+        while client.next_time_ns() <= now_ns:
+            batch = client.packets_to_send(now_ns, now_ns)
+            address = np.zeros((len(batch.size), ADDRESS_BYTES), np.uint8)
+            reflector.receive(batch._replace(data=batch.data.copy(), address=address))
+    assert session.counts.corrupt == session.counts.duplicates == 0
+    unsent = rows["unsent"] == Unsent.HOST_LATE
+    assert unsent.sum() > 20
+    assert (~unsent).sum() >= 5
+    assert session._nack is not None
+    assert not len(session._nack._key)

@@ -1,0 +1,58 @@
+"""Two clocks a constant apart, and waiting until an instant."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from probe.net.clock import Alarm, Waiter, WallClock, monotonic_ns, wall_offset
+
+MS = 1_000_000
+
+
+def test_the_offset_is_the_narrowest_bracket() -> None:
+    offset = wall_offset(16)
+    assert offset.offset_ns + monotonic_ns() == pytest.approx(time.time_ns(), abs=50 * MS)
+    assert 0 <= offset.bracket_ns < 50 * MS
+
+
+def test_a_step_of_the_wall_clock_is_noticed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = WallClock()
+    before = wall.offset_ns
+    assert wall.look() == before
+    assert wall.largest_step_ns == 0
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() + 3_600_000 * MS)
+    assert wall.look() == pytest.approx(before + 3_600_000 * MS, abs=MS)
+    monkeypatch.setattr(time, "time_ns", lambda: real() + 3_599_000 * MS)
+    assert wall.look() == pytest.approx(before + 3_599_000 * MS, abs=MS)
+    assert wall.largest_step_ns == pytest.approx(3_600_000 * MS, abs=MS)
+
+
+@pytest.mark.parametrize("spin", [False, True])
+@pytest.mark.parametrize("listen", [False, True])
+def test_an_alarm_never_rings_early(spin: bool, listen: bool) -> None:
+    alarm = Alarm(spin=spin)
+    for ahead_ns in (0, 50_000, 300_000, 5 * MS, 5 * MS, 5 * MS):
+        due_ns = monotonic_ns() + ahead_ns
+        assert not alarm.wait(due_ns, listen=listen)
+        assert monotonic_ns() >= due_ns
+        assert Alarm.MIN_LEAD_NS <= alarm.lead_ns <= Alarm.MAX_LEAD_NS
+
+
+def test_what_is_readable_ends_a_wait_that_listens() -> None:
+    mine, its = socket.socketpair()
+    with mine, its:
+        its.send(b"x")
+        alarm, waiter = Alarm(mine.fileno()), Waiter(mine.fileno())
+        until_ns = monotonic_ns() + 10_000 * MS
+        assert alarm.wait(until_ns)
+        assert waiter.wait(until_ns)
+        assert waiter.readable()
+        assert monotonic_ns() < until_ns
+        assert not alarm.wait(monotonic_ns() + MS, listen=False)
+        mine.recv(1)
+        assert not waiter.readable()
+        assert not waiter.wait(monotonic_ns() + MS)

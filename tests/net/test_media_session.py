@@ -1,0 +1,189 @@
+"""UDP sessions between real processes: every packet accounted for, whatever stands still meanwhile.
+
+What is asserted are counts and who is to blame, never speed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+
+from probe.metrics import NEVER, Stamp, Unsent
+from probe.net.punctual import Punctuality
+from tests.hold_relay import hold_relay
+from tests.media_loopback import Loopback, Session, loopback
+
+pytestmark = pytest.mark.net
+linux = pytest.mark.skipif(sys.platform != "linux", reason="kernel stamps")
+ALL_FOUR = Stamp.SENT | Stamp.NODE_RECEIVED | Stamp.NODE_SENT | Stamp.RECEIVED
+
+
+def accounted(session: Session, scheduled: int) -> None:
+    """The identity of fates, both ends' counts included."""
+    rows = session.rows
+    assert len(rows) == scheduled
+    sent = rows["sent_ns"] != NEVER
+    assert (sent ^ (rows["unsent"] != 0)).all()
+    assert session.report["received"] == (rows["node_received_ns"] != NEVER).sum()
+    assert session.report["corrupt"] == session.report["policed"] == session.report["socket_dropped"] == 0
+
+
+@pytest.mark.parametrize(("calls", "preset"), [(1, "voice"), (40, "voice"), (2, "video")])
+@pytest.mark.parametrize("nack", [False, True])
+async def test_every_packet_comes_back(calls: int, preset: str, nack: bool) -> None:
+    async with loopback() as node:
+        session = await node.session(calls=calls, preset=preset, nack=nack)
+    assert session.result.outcome == "completed"
+    accounted(session, len(session.rows))
+    assert session.lost == 0
+    back = session.rows[session.rows["received_ns"] != NEVER]
+    if sys.platform == "linux":
+        assert (back["stamps"] == ALL_FOUR).all()
+        assert session.result.quality["stamps_checked"] == {"sent": True, "received": True}
+    for earlier, later in (
+        ("scheduled_ns", "sent_ns"),
+        ("sent_ns", "node_received_ns"),
+        ("node_received_ns", "node_sent_ns"),
+        ("node_sent_ns", "received_ns"),
+    ):
+        assert (back[earlier] <= back[later] + 5_000).all()  # one host: its clocks are one, read twice
+
+
+async def test_one_way_is_logged_and_not_reflected() -> None:
+    async with loopback() as node:
+        session = await node.session(preset="live", seconds=0.7)
+    accounted(session, len(session.rows))
+    assert (session.rows["received_ns"] == NEVER).all()
+    assert (session.rows["node_sent_ns"] == NEVER).all()
+
+
+@pytest.mark.parametrize(("client", "node"), [(True, False), (False, True), (True, True)])
+async def test_plain_sockets_at_either_end(client: bool, node: bool) -> None:
+    async with loopback(plain=node) as peer:
+        session = await peer.session(calls=3, plain=client)
+    accounted(session, 150)
+    assert session.lost == 0
+    assert session.result.counters["carrier"] == ("plain" if client else "sendmmsg")
+    stamps = session.rows["stamps"][session.rows["received_ns"] != NEVER]
+    if sys.platform == "linux":
+        theirs = Stamp.SENT | Stamp.RECEIVED
+        assert (stamps & theirs == (0 if client else theirs)).all()
+        ours = Stamp.NODE_RECEIVED | Stamp.NODE_SENT
+        assert (stamps & ours == (0 if node else ours)).all()
+
+
+async def test_what_was_granted_is_told() -> None:
+    wanted = Punctuality(realtime=True, low_latency=True, spin=True)
+    async with loopback(punctuality=wanted) as node:
+        session = await node.session(seconds=0.3, punctuality=wanted)
+    granted = session.result.quality["granted"]
+    assert granted["spin"] is True
+    assert set(granted) == {"realtime", "low_latency", "spin"}
+    accounted(session, 15)
+
+
+@asynccontextmanager
+async def stopped(pid: int, seconds: float) -> AsyncIterator[None]:
+    """A process that stands still for so long."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+        await asyncio.sleep(seconds)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_stopped_client_has_not_sent_and_has_lost_nothing() -> None:
+    async def during(session: Session) -> None:
+        await session.reaches(50)
+        async with stopped(session.client_pid, 0.5):
+            pass
+
+    async with loopback() as node:
+        session = await node.session(seconds=3, during=during)
+    accounted(session, 150)
+    assert session.lost == 0
+    gaps = np.flatnonzero(session.rows["unsent"] == Unsent.HOST_LATE)
+    longest = max(np.split(gaps, np.flatnonzero(np.diff(gaps) > 1) + 1), key=len)
+    assert 24 <= len(longest) <= 26
+    assert session.result.quality["stall_ms"] >= 450
+
+
+@linux
+async def test_a_stopped_node_is_a_stall_of_the_node_and_not_of_the_path() -> None:
+    async def during(session: Session) -> None:
+        await session.reaches(50)
+        async with stopped(session.node_pid, 0.3):
+            pass
+
+    async with loopback() as node:
+        session = await node.session(seconds=3, during=during)
+        later = await node.session(seconds=0.3)
+    accounted(session, 150)
+    assert session.lost == 0
+    held_ms = (session.rows["node_sent_ns"] - session.rows["node_received_ns"])[
+        session.rows["received_ns"] != NEVER
+    ] / 1e6
+    stalled = held_ms > 20
+    assert 10 <= stalled.sum() <= 20  # of 15 packets that lay there
+    assert session.report["stall_ns"] >= 250_000_000
+    assert later.report["stall_ns"] < 250_000_000
+    assert np.median(session.rtt_ms[stalled]) < 50  # the wait is not in it
+    assert session.result.quality["stall_ms"] < 250
+
+
+async def test_packets_held_and_let_go_in_the_network_are_late_and_not_lost() -> None:
+    async with loopback() as node:
+        with hold_relay(node.address) as relay:
+
+            async def during(session: Session) -> None:
+                for sent in (20, 60, 100):
+                    await session.reaches(sent)
+                    relay.hold()
+                    await asyncio.sleep(0.3)
+                    relay.let_go()
+
+            session = await node.session(seconds=3, path=relay.address, during=during)
+    accounted(session, 150)
+    assert session.lost == 0
+    delayed = session.rtt_ms > 20
+    assert 30 <= delayed.sum() <= 60
+    assert session.rtt_ms.max() > 250
+    assert session.report["duplicates"] == 0
+
+
+@pytest.mark.parametrize("plain", [False, True])
+async def test_a_node_that_is_gone_is_counted_as_refusing(plain: bool) -> None:
+    async def during(session: Session) -> None:
+        await session.reaches(10)
+        os.kill(session.node_pid, signal.SIGKILL)
+
+    with pytest.raises(Exception, match="our own process"):
+        async with loopback() as node:
+            await _until_dead(node, during, plain=plain)
+
+
+async def _until_dead(node: Loopback, during: object, *, plain: bool) -> None:
+    assert callable(during)
+    session = await node.session(seconds=1.0, plain=plain, during=during)
+    assert session.result.counters["refused"] > 0
+    raise AssertionError("the node's process was killed and nobody noticed")
+
+
+@linux
+async def test_two_sessions_at_a_time_are_told_apart() -> None:
+    async with loopback() as node:
+        first, second = await asyncio.gather(
+            node.session(calls=10, seconds=1.5), node.session(calls=30, seconds=1.5, nack=False)
+        )
+    for session, calls in ((first, 10), (second, 30)):
+        accounted(session, calls * 75)
+        assert session.lost == 0
+        assert (session.rows["stamps"][session.rows["received_ns"] != NEVER] == ALL_FOUR).all()
