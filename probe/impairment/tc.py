@@ -175,8 +175,8 @@ def _slot(slot: Slot) -> list[str]:
             "slot",
             "distribution",
             _table_name(slot.distribution),
-            f"{slot.min_ns}ns",
-            f"{slot.jitter_ns}ns",
+            _time(slot.min_ns),
+            _time(slot.jitter_ns),
         ]
     if slot.packets:
         words += ["packets", str(slot.packets)]

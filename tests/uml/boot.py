@@ -28,6 +28,16 @@ def stock_kernel() -> str | None:
     return shutil.which(STOCK)
 
 
+def common_python() -> str | None:
+    """An interpreter of our version that other users may execute too, if there is one."""
+    version = f"python3.{sys.version_info.minor}"
+    for candidate in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
+        path = Path(candidate).resolve()
+        if path.exists() and all(place.stat().st_mode & 1 for place in (path, *path.parents)):
+            return candidate
+    return None
+
+
 def run_guest(
     script: Path,
     job: Any,
@@ -37,6 +47,7 @@ def run_guest(
     time_travel: bool = False,
     memory: str = "256M",
     files: Path | None = None,
+    python: str = sys.executable,
 ) -> dict[str, Any]:
     """Boot, run `script` with `job`, and return its result; files that it made are moved to `files`."""
     with tempfile.TemporaryDirectory(prefix="netem-") as name:
@@ -44,13 +55,14 @@ def run_guest(
         (folder / "job.json").write_text(json.dumps(job))
         init = folder / "init"
         # The kernel hands no environment on; libraries are found by the interpreter's own path.
-        path = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
+        packages = [place for place in sys.path if place.endswith(("site-packages", "dist-packages"))]
+        path = os.pathsep.join([str(Path(__file__).parents[2]), *packages])
         init.write_text(
             "#!/bin/sh\n"
             "export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp\n"
             f"export PYTHONPATH='{path}' PYTHONDONTWRITEBYTECODE=1\n"
             f"mount -t hostfs none '{folder}' -o '{folder}'\n"
-            f"exec '{sys.executable}' '{script}' '{folder}'\n"
+            f"exec '{python}' '{script}' '{folder}'\n"
         )
         init.chmod(0o755)
         command = [

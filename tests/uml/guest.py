@@ -36,6 +36,7 @@ MODULES = (
     "net/sched/sch_tbf.ko",
     "drivers/net/veth.ko",
     "drivers/net/tun.ko",
+    "lib/crc-ccitt.ko",
     "net/ipv6/ipv6.ko",
 )
 

@@ -1,0 +1,215 @@
+"""A live kernel: Debian's user-mode Linux with its sch_netem, real packets, and our own kernel backend in it.
+
+Counts are judged hard. Times are not: this machine's noise is in them (test_golden.py has those).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from probe.impairment.conformance import CASES, tc_words
+from probe.impairment.counters import LinkCounters
+from probe.impairment.held import deviation, loss_band
+from probe.impairment.observed import bursts
+from probe.impairment.profile import (
+    Chance,
+    FourState,
+    GilbertElliott,
+    Impairment,
+    Loss,
+    NetworkProfile,
+    Reorder,
+    Slot,
+)
+from probe.impairment.tc import tc_plan
+from probe.plan.networks import to_document
+from tests.uml.boot import common_python, run_guest, stock_kernel
+
+HERE = Path(__file__).parent
+MS = 1_000_000
+KERNEL = stock_kernel()
+BOOT_SECONDS = 110.0
+
+pytestmark = [
+    pytest.mark.foreign,
+    pytest.mark.slow,
+    pytest.mark.skipif(KERNEL is None, reason="needs Debian's package user-mode-linux"),
+]
+
+
+def guest(script: str, job: Any, files: Path | None = None, **options: Any) -> Any:
+    assert KERNEL is not None
+    return run_guest(HERE / script, job, kernel=KERNEL, timeout=BOOT_SECONDS, files=files, **options)[
+        "answers"
+    ]
+
+
+# What our own commands make of a profile, measured.
+COUNTED = {
+    "loss": Impairment(loss=Loss(0.1)),
+    "burst": Impairment(loss=Loss(0.3, 4)),
+    "elliott": Impairment(loss=GilbertElliott(0.01, 0.1, 0.7, 0.001)),
+    "four": Impairment(loss=FourState(0.02, 0.3, 0.2, 0.4, 0.005)),
+    "correlated": Impairment(loss=Loss(0.2, correlation=0.5)),
+    "doubled": Impairment(duplicate=Chance(0.2), loss=Loss(0.2)),
+    "reorder": Impairment(20 * MS, reorder=Reorder(0.25)),
+    "gap": Impairment(20 * MS, reorder=Reorder(1.0, 5)),
+    "corrupt": Impairment(corrupt=Chance(0.2)),
+    "queue": Impairment(5 * MS, rate_bps=4_000_000, queue_ns=20 * MS),
+}
+PACKETS = 12_000
+SIZE = 200
+
+
+@cache
+def counted() -> dict[str, dict[str, Any]]:
+    """One boot for all of them: copies of each packet, and what tc says."""
+    import tempfile
+
+    jobs = [
+        {
+            "name": name,
+            "file": name,
+            "tc": [command[5:] for command in tc_plan(impairment, SIZE).commands("v0")],
+            "packets": PACKETS,
+            "size": SIZE,
+            "gap_ns": 200_000,
+            "settle_s": 0.3,
+        }
+        for name, impairment in COUNTED.items()
+    ]
+    found: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        answers = guest("guest.py", jobs, Path(folder))
+        for name, said in answers.items():
+            sequence, damaged, sent, arrived = (
+                np.fromfile(f"{folder}/{name}.{part}.bin", np.int64)
+                for part in ("sequence", "damaged", "sent", "arrived")
+            )
+            found[name] = {
+                **said,
+                "copies": np.bincount(sequence, minlength=PACKETS),
+                "damaged": damaged,
+                "sequence": sequence,
+                "delay": arrived - sent[sequence],
+                "sent": sent,
+            }
+    return found
+
+
+@pytest.mark.parametrize("name", ["loss", "burst", "elliott", "four", "correlated"])
+def test_as_many_are_lost_as_set(name: str) -> None:
+    seen = counted()[name]
+    lost = int((seen["copies"] == 0).sum())
+    assert deviation(COUNTED[name], LinkCounters(offered=PACKETS, lost=lost)) is None
+    assert f"dropped {lost}," in seen["shown" if "shown" in seen else "tc"]
+    assert seen["copies"].max() == 1
+
+
+def test_losses_come_in_bursts_as_long_as_set() -> None:
+    for name, mean in (("loss", 1 / 0.9), ("burst", 4.0), ("elliott", 2.641), ("four", 1.870)):
+        runs = bursts(counted()[name]["copies"] == 0)
+        assert runs.mean() == pytest.approx(mean, abs=4.5 * runs.std() / sqrt(len(runs))), name
+
+
+def test_a_packet_lost_and_doubled_is_one() -> None:
+    seen = np.bincount(counted()["doubled"]["copies"], minlength=3) / PACKETS
+    for share, expected in zip(seen, (0.16, 0.712, 0.128), strict=True):
+        assert share == pytest.approx(expected, abs=4 * sqrt(expected * (1 - expected) / PACKETS))
+
+
+def test_a_quarter_overtakes() -> None:
+    seen = counted()["reorder"]
+    soon = (seen["delay"] < 10 * MS).mean()
+    assert soon == pytest.approx(0.25, abs=4 * sqrt(0.1875 / PACKETS))
+    gap = counted()["gap"]
+    soon = np.sort(gap["sequence"][gap["delay"] < 10 * MS])
+    assert set(np.diff(soon).tolist()) == {5}
+    assert len(soon) == PACKETS // 5
+
+
+def test_one_bit_is_flipped_in_a_fifth() -> None:
+    damaged = counted()["corrupt"]["damaged"]
+    assert set(np.unique(damaged).tolist()) == {0, 1}
+    # the rest of the fifth has its bit in a header, and most of those do not arrive
+    share, expected = (damaged == 1).sum() / PACKETS, 0.2 * SIZE / (SIZE + 42)
+    assert share == pytest.approx(expected, abs=4 * sqrt(expected / PACKETS) + 0.006)
+
+
+def test_a_queue_in_milliseconds_holds_no_longer() -> None:
+    # 242 bytes at 4 Mbit/s take 0.484 ms, sent each 0.2 ms: six in ten find no room
+    seen = counted()["queue"]
+    duration = (seen["sent"][-1] - seen["sent"][0]) / 1e6
+    room = (duration + 20) / 0.484
+    assert int(seen["copies"].sum()) == pytest.approx(room, rel=0.03)
+    assert np.median(seen["delay"]) / MS == pytest.approx(5 + 20 + 0.2, abs=1.5)
+
+
+def test_our_words_mean_the_same_to_the_kernel_as_those_written_by_hand() -> None:
+    cases = [case for case in CASES if len(tc_plan(case.impairment).stages) == 1]
+    jobs = [
+        [
+            [["tc", "qdisc", "add", "dev", "v0", *tc_words(case)]],
+            tc_plan(case.impairment).commands("v0"),
+        ]
+        for case in cases
+    ]
+    assert len(jobs) >= 40
+    for case, (theirs, ours) in zip(cases, guest("guest_settings.py", jobs), strict=True):
+        assert isinstance(theirs, list), (case.name, theirs)
+        assert ours == theirs, case.name
+
+
+def test_three_netems_in_a_row_are_taken() -> None:
+    way = Impairment(
+        20 * MS, 5 * MS, loss=Loss(0.1, 3), rate_bps=1_000_000, queue_ns=100 * MS, slot=Slot(MS, 2 * MS)
+    )
+    ((options,),) = guest("guest_settings.py", [[tc_plan(way).commands("v0")]])
+    assert len(options) == 3
+    assert options[0]["loss-gemodel"]["p"] == pytest.approx(0.037037, abs=1e-6)
+
+
+PYTHON = common_python()
+
+
+@pytest.mark.skipif(PYTHON is None, reason="needs a Python that other users may execute")
+def test_the_backend_works_for_an_ordinary_user_and_leaves_nothing_behind() -> None:
+    weak = NetworkProfile(
+        "weak",
+        "weak",
+        Impairment(30 * MS, 5 * MS, loss=Loss(0.2, 3)),
+        Impairment(20 * MS, rate_bps=1_000_000, limit_packets=300, loss=Loss(0.05)),
+        "test",
+    )
+    impossible = NetworkProfile("x", "x", Impairment(5, 5, jitter_correlation=0.5), Impairment(), "test")
+    jobs = [
+        {"profile": to_document(weak), "packets": 1500, "gap_s": 0.004},
+        {"profile": to_document(impossible), "packets": 1, "gap_s": 0.1},
+    ]
+    first, refused = guest("guest_backend.py", jobs, python=PYTHON)
+    assert refused["refused"] == (
+        "the kernel's netem cannot correlate the delays of successive packets: use the relay"
+    )
+    measured, counters = first["first"], first["first"]["counters"]
+    up, down = counters["up"], counters["down"]
+    assert up["offered"] == 1500
+    assert up["delivered"] == len(measured["there"]) == down["offered"]
+    assert down["delivered"] == len(measured["back"])
+    for way, counts in ((weak.up, up), (weak.down, down)):
+        lost = counts["lost"] / counts["offered"]
+        assert way.loss is not None
+        assert lost == pytest.approx(way.loss.ratio, abs=loss_band(way.loss, counts["offered"]))
+    assert "loss gemodel" in counters["tc_up"]
+    assert counters["carrier"] == "kernel netem"
+    assert sorted(delay for _, delay in measured["back"])[5] > 0.030
+    assert measured["there"] == sorted(measured["there"])  # ordered jitter
+    clean = first["clean"]
+    assert len(clean["back"]) == 50
+    assert clean["counters"]["up"]["offered"] == 50
+    assert first["left"] == []
