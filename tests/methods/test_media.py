@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from probe.impairment.profile import Impairment, Loss
 from probe.methods import media_client, packet_source, reflector
 from probe.methods.batch import ADDRESS_BYTES, Batch, join
+from probe.methods.media_client import MediaClient
 from probe.methods.packet_source import PacketSource
 from probe.methods.schedule import schedule, stream_spec
-from probe.methods.media_client import MediaClient
 from probe.metrics import NEVER, RUNNING, Unsent, empty_rows
 from probe.wire import log, media
 from tests.exchange import SSRC_BASE, TOKEN, Exchange, exchange, reflector_for
