@@ -68,6 +68,7 @@ class SessionRecord:
     client: Json = field(default_factory=dict)
     impairment: Json = field(default_factory=dict)  # what the relay did
     quality: Json = field(default_factory=dict)
+    appointment: str | None = None  # of a campaign: which of its diary this session is
 
     @property
     def reached(self) -> bool:
