@@ -73,7 +73,11 @@ class Finding:
 
 
 def findings(
-    summaries: Sequence[SessionSummary], evidence: Evidence, days: int, seed: int, simulations: int = SIMULATIONS
+    summaries: Sequence[SessionSummary],
+    evidence: Evidence,
+    days: int,
+    seed: int,
+    simulations: int = SIMULATIONS,
 ) -> list[Finding]:
     """What a campaign of `days` days like these sessions would find out; an entry a kind of session."""
     found = []
@@ -140,7 +144,9 @@ def _cell(sessions: Sequence[Examined], shift: float) -> _Cell | None:
         window = session.record.window
         if window in ("peak", "offpeak") and "rtt" in session.summary.values:
             day = by_day.setdefault(session.record.local_time[:10], {"peak": [], "offpeak": []})
-            day[window].append(_moved(_thin(session), session.record.local_time[:10], -shift * (window == "peak")))
+            day[window].append(
+                _moved(_thin(session), session.record.local_time[:10], -shift * (window == "peak"))
+            )
     days = [day for _, day in sorted(by_day.items()) if day["peak"] and day["offpeak"]]
     return _Cell(days) if days else None
 
@@ -177,9 +183,7 @@ def power(
 ) -> float:
     """The share of simulated campaigns whose verdict is `degraded`."""
     random = np.random.default_rng([seed, days])  # the same days for every shift: power then grows with it
-    verdicts = [
-        _verdict(_drawn(cells, days, shift, random, half=half), evidence) for _ in range(simulations)
-    ]
+    verdicts = [_verdict(_drawn(cells, days, shift, random, half=half), evidence) for _ in range(simulations)]
     for cell in cells:
         cell.forget()
     return verdicts.count(DEGRADED) / simulations

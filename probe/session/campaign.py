@@ -196,9 +196,12 @@ class CampaignRun:
             by_node: dict[tuple[str, str], list[Appointment]] = {}
             for appointment in now.to_come:
                 by_node.setdefault((appointment.vendor, appointment.node), []).append(appointment)
-            async with asyncio.TaskGroup() as group:
-                for appointments in by_node.values():
-                    group.create_task(self._node(writer, appointments))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for appointments in by_node.values():
+                        group.create_task(self._node(writer, appointments))
+            except BaseExceptionGroup as failed:
+                raise failed.exceptions[0] from None
 
     async def _node(self, writer: RunWriter, appointments: Sequence[Appointment]) -> None:
         """One node's sessions, one at a time; a failure of the store ends the others as well."""
