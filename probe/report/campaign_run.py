@@ -24,6 +24,7 @@ from probe.report.document import document
 from probe.report.labels import one_line
 from probe.report.outcome_reasons import outcome_sentence
 from probe.report.output import Output
+from probe.session.appointed import diary_in
 from probe.session.campaign import (
     KIND,
     SKIPPED,
@@ -34,7 +35,6 @@ from probe.session.campaign import (
     volume_of,
     wall_clock,
 )
-from probe.session.appointed import diary_in
 from probe.session.evidence import EvidenceSoFar
 from probe.session.progress import Event, SessionFinished, SessionProgress
 from probe.session.quiet import QuietRule
@@ -140,10 +140,10 @@ class _View:
                     assessment = await asyncio.to_thread(self._evidence.assess)
                     began = time.monotonic()
                 lines = list(status_lines(self._campaign, wall_clock(), run.skipped, assessment, None))
-                for progress in self._running.values():
-                    lines.append(
-                        Text(f"now: {one_line(progress.record)}, {progress.phase}, {progress.sent} sent")
-                    )
+                lines += [
+                    Text(f"now: {one_line(progress.record)}, {progress.phase}, {progress.sent} sent")
+                    for progress in self._running.values()
+                ]
                 if shown:
                     live.update(Group(*lines), refresh=True)
                 elif time.monotonic() - began < _REFRESH_S:

@@ -33,6 +33,11 @@ matrix:
 EPOCH = datetime(2026, 11, 22, 11, 59, tzinfo=UTC)
 
 
+def say(*words: object) -> None:
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
 async def measure(folder: Path, speed: float) -> None:
     """Go on with the campaign in `folder`. Its time passed since the folder's first process, `speed` times as fast."""
     plan = folder / "plan.yaml"
@@ -45,18 +50,18 @@ async def measure(folder: Path, speed: float) -> None:
 
     def tell(event: object) -> None:
         if isinstance(event, SessionFinished):
-            print(event.record.index, event.record.outcome, flush=True)
+            say(event.record.index, event.record.outcome)
 
     loaded = load_plan(str(plan))
     options = CampaignOptions(folder / "results", days=1, seed=7)
     campaign = open_campaign(loaded, options, clock())
-    print("resumed" if campaign.resumed else "begun", campaign.run_id, len(campaign.diary), flush=True)
+    say("resumed" if campaign.resumed else "begun", campaign.run_id, len(campaign.diary))
     run = CampaignRun(
         loaded, campaign, options, tell, Stopping(), clock=clock, quiet=lambda: None, speed=speed
     )
     await run.run()
     now = campaign.standing(clock())
-    print("over", len(now.done), len(now.missed), len(now.to_come), flush=True)
+    say("over", len(now.done), len(now.missed), len(now.to_come))
 
 
 if __name__ == "__main__":
