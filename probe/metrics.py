@@ -95,13 +95,27 @@ of the reflection (T4). `up_repaired_ns`/`down_repaired_ns`: first arrival of a 
 `size`: bytes of the RTP packet.
 """
 
+SCHEDULED_FIELDS = ("scheduled_ns", "stream", "seq", "size")
+"""What the schedule tells of a row."""
+
+RUNNING = np.dtype([(name, SAMPLE[name]) for name in SAMPLE.names or () if name not in SCHEDULED_FIELDS])
+"""A row while its session runs: 60 bytes, shared by the process that measures and its parent. `Running` in
+methods/running.py makes a `SAMPLE` of it."""
+
 TIME_FIELDS = tuple(name for name in SAMPLE.names or () if name.endswith("_ns"))
 
 
-def empty_rows(count: int) -> Rows:
+def empty_rows(count: int, dtype: np.dtype[np.void] = SAMPLE) -> Rows:
     """`count` rows in which nothing has happened yet."""
-    rows: NDArray[Any] = np.zeros(count, SAMPLE)
-    for name in TIME_FIELDS:
-        rows[name] = NEVER
-    rows["down_seq"] = -1
+    rows: NDArray[Any] = np.zeros(count, dtype)
+    clear_rows(rows)
     return rows
+
+
+def clear_rows(rows: Rows) -> None:
+    """Make zeros rows in which nothing has happened yet."""
+    names = rows.dtype.names or ()
+    for name in TIME_FIELDS:
+        if name in names:
+            rows[name] = NEVER
+    rows["down_seq"] = -1

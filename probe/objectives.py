@@ -44,6 +44,8 @@ METRICS = {
             for name in ("recovery", "pdv", "ipdv")
         ),
         *(Metric(f"{way}.jitter", "ms", JITTER_AGGREGATES) for way in ("up", "down")),
+        *(Metric(f"{way}.worst_loss_{window}", "%") for way in ("up", "down") for window in ("15s", "200ms")),
+        *(Metric(f"{way}.worst_jitter_15s", "ms") for way in ("up", "down")),
         Metric("connect", "ms", AGGREGATES, per_session=True),
         Metric("handshake", "ms", AGGREGATES, per_session=True),
         Metric("reachable", "%", per_session=True),

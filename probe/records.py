@@ -69,6 +69,7 @@ class SessionRecord:
     impairment: Json = field(default_factory=dict)  # what the relay did
     quality: Json = field(default_factory=dict)
     appointment: str | None = None  # of a campaign: which of its diary this session is
+    look: int = 0  # 0: the plan's own; else the look of `evidence.extend_up_to` it was added for
 
     @property
     def reached(self) -> bool:

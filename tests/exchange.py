@@ -14,8 +14,9 @@ from probe.methods.batch import ADDRESS_BYTES
 from probe.methods.media_client import MediaClient
 from probe.methods.reflected_session import ReflectedSession
 from probe.methods.reflector import Reflector
+from probe.methods.running import Running
 from probe.methods.schedule import schedule, stream_spec
-from probe.metrics import Rows, empty_rows
+from probe.metrics import RUNNING, Rows, empty_rows
 from probe.session.merge import merge_log
 from probe.wire.log import LOG
 from probe.wire.media import SLOT_BITS
@@ -50,7 +51,7 @@ def exchange(
     """Run one stream over (up, down) until everything has arrived or been given up."""
     spec = stream_spec(preset, calls=calls, duration_ns=int(seconds * SECOND_NS))
     plan = schedule(spec, np.random.default_rng(seed))
-    rows = empty_rows(calls * plan.packets)
+    rows = empty_rows(calls * plan.packets, RUNNING)
     client = MediaClient(spec, plan, rows, ssrc_base=SSRC_BASE, token=TOKEN, nack=nack, start_ns=SECOND_NS)
     log = np.zeros(2 * len(rows) + 1024, LOG)
     session = ReflectedSession(
@@ -71,4 +72,5 @@ def exchange(
     BatchCarrier(client, reflector, path, start_ns=SECOND_NS).run(int((seconds + 5) * SECOND_NS))
     log = log[: session.counts.logged]
     merge_log(rows, log, plan.packets)
+    rows = Running(rows, plan, SECOND_NS).samples()
     return Exchange(rows, log, client, session, reflector, path)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from probe.impairment.chain import Chain, Path
 from probe.impairment.link import DROPPED
+from probe.impairment.passage import Passage
 from probe.impairment.virtual import DatagramCarrier
 from probe.methods.media_client import MediaClient
 from probe.methods.negotiation import Grant
@@ -37,12 +38,16 @@ class Wiretap(Chain):
         self.armed = False
         self.waiting: list[bytes] = []
 
-    def push(self, arrival_ns: Times, size: NDArray[np.int64]) -> Times:
-        release = self.inner.push(arrival_ns, size) if self.armed else arrival_ns + self.inner.min_delay_ns
+    def push(self, arrival_ns: Times, size: NDArray[np.int64]) -> Passage:
+        if self.armed:
+            passage = self.inner.push(arrival_ns, size)
+        else:
+            passage = Passage(np.arange(len(size)), arrival_ns + self.inner.min_delay_ns, whole=True)
+        release = passage.first(len(size))
         for row, data in enumerate(self.waiting[: len(size)]):
             self.sent.append((data, bool(release[row] == DROPPED)))
         del self.waiting[: len(size)]
-        return release
+        return passage
 
     def earliest_release(self, arrival_ns: int) -> int:
         return self.inner.earliest_release(arrival_ns)

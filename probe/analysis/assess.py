@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from probe.analysis.admission import examine
+from probe.analysis.admission import Examined, examine
+from probe.analysis.hours import days_of_nodes, hours_in_words, windows_of
 from probe.analysis.judge import judge_examined
+from probe.analysis.looks import judge_at_looks
 from probe.analysis.peak import peak_rows
 from probe.analysis.quality import worst_grade
 from probe.analysis.results import (
@@ -63,8 +66,9 @@ def assess(
     sessions of earlier runs to compare the evening with. Raises `ValueError` for a manifest whose
     thresholds are not of the grammar.
     """
-    summaries = [analyse_session(session.record, session.rows) for session in sessions]
-    earlier = [analyse_session(session.record, session.rows) for session in history]
+    block_ns = Evidence.from_json(manifest.get("evidence") or {}).block_ns
+    summaries = [analyse_session(session.record, session.rows, block_ns) for session in sessions]
+    earlier = [analyse_session(session.record, session.rows, block_ns) for session in history]
     return assess_summaries(manifest, summaries, earlier, interrupted=interrupted)
 
 
@@ -81,7 +85,12 @@ def assess_summaries(
     run_id = str(manifest["run_id"])
     examined = examine(summaries)
     earlier = examine(summary for summary in history if summary.record.run_id != run_id)
-    judged = judge_examined(thresholds, evidence, examined, earlier)
+    windows = windows_of(manifest)
+
+    def judge_at(rule: Evidence, then: Sequence[Examined]) -> list[Judgement]:
+        return judge_examined(thresholds, rule, then, earlier)
+
+    judged = list(_with_hours(judge_at_looks(evidence, examined, judge_at), windows))
     if interrupted is None:
         interrupted = _was_interrupted(manifest, summaries)
     verdict = RUN_INTERRUPTED if interrupted else run_verdict(judged)
@@ -95,7 +104,15 @@ def assess_summaries(
         thresholds=tuple(judged),
         peak=tuple(peak_rows(examined, earlier, evidence)),
         quality=_run_quality(summaries),
+        hours=days_of_nodes([*examined, *earlier], windows),
     )
+
+
+def _with_hours(judged: Iterable[Judgement], windows: Mapping[str, tuple[int, int]]) -> Iterator[Judgement]:
+    """Say when the window of each judgement is open."""
+    for one in judged:
+        window = windows.get(str(one.scope.get("window")))
+        yield one if window is None else replace(one, hours=hours_in_words(window))
 
 
 def run_verdict(judged: Iterable[Judgement]) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from probe.analysis.admission import Examined
-from probe.analysis.population import Population, pooled
+from probe.analysis.intervals import CONFIDENCE, least_n
+from probe.analysis.population import PER_MILLE, Population, pooled
 from probe.analysis.results import Poolable
 from probe.objectives import METRICS, Evidence
 from probe.records import DIED, NOT_CONNECTED, UNREACHABLE, Json, SessionRecord
@@ -55,21 +56,22 @@ def blocks(sessions: Iterable[Examined], evidence: Evidence) -> int:
     return sum(max(1, round(s.record.duration_ns / evidence.block_ns)) for s in sessions)
 
 
-def unresolved(values: Poolable, metric: str, aggregate: str | None) -> Json | None:
-    """A percentile with less than one value above it is no more than the maximum (RFC 2330 11.3)."""
+def unresolved(
+    values: Poolable, metric: str, aggregate: str | None, confidence: float = CONFIDENCE
+) -> Json | None:
+    """A percentile that even that many independent values would leave without an upper limit."""
     if not isinstance(values, Population) or aggregate is None or not aggregate.startswith("p"):
         return None
-    needed = min_n(aggregate)
+    needed = min_n(aggregate, confidence)
     if values.n >= needed:
         return None
     what = "sessions" if METRICS[metric].per_session else "packets"
     return {"code": "below_resolution", "aggregate": aggregate, "n": values.n, "min_n": needed, "of": what}
 
 
-def min_n(aggregate: str) -> int:
-    """The fewest values that resolve a percentile: p50 2, p95 20, p99 100, p99.9 1000."""
-    above = 1000 - round(10 * float(aggregate[1:]))
-    return -(-1000 // above)
+def min_n(aggregate: str, confidence: float = CONFIDENCE) -> int:
+    """The fewest values that bound a percentile above: p50 5, p90 29, p95 59, p99 299, p99.9 2995 at 95 %."""
+    return least_n(PER_MILLE[aggregate] / 1000, confidence, two_sided=False)
 
 
 def applies(record: SessionRecord, metric: str) -> bool:

@@ -60,20 +60,27 @@ def jitter_series(stream: Integers, departed: Times, arrived: Times) -> tuple[In
     `J += (|D| - J) / 16` with `D` the difference of two packets' transit times; J starts at 0 in each
     stream. Kept as a float: the integer of A.8 is for the wire.
     """
+    rows, level = jitter_levels_by_row(stream, departed, arrived)
+    return stream[rows], level
+
+
+def jitter_levels_by_row(stream: Integers, departed: Times, arrived: Times) -> tuple[Indices, Floats]:
+    """As `jitter_series`, with the row of each pair's later arrival in the place of its stream."""
     order = arrival_order(stream, arrived)
     stream, transit = stream[order], (arrived - departed)[order]
     pair = stream[1:] == stream[:-1]
     owner = stream[1:][pair]
+    rows: Indices = order[1:][pair]
     deviation = np.abs(np.diff(transit))[pair].astype(np.float64)
     if len(owner) == 0:
-        return owner, deviation
+        return rows, deviation
     starts = np.flatnonzero(np.r_[True, owner[1:] != owner[:-1]])
     lengths = np.diff(np.r_[starts, len(owner)])
     row = np.repeat(np.arange(len(starts)), lengths)
     column = np.arange(len(owner)) - np.repeat(starts, lengths)
     table = np.zeros((len(starts), int(lengths.max())))
     table[row, column] = deviation
-    return owner, _smoothed(table)[row, column]
+    return rows, _smoothed(table)[row, column]
 
 
 def _smoothed(deviation: Floats) -> Floats:
@@ -103,7 +110,11 @@ def _smoothed(deviation: Floats) -> Floats:
 
 def jitter(stream: Integers, departed: Times, arrived: Times) -> JitterSummary:
     """Over all updates of all streams; `last` is the largest of the streams' last values."""
-    owner, level = jitter_series(stream, departed, arrived)
+    return jitter_summary(*jitter_series(stream, departed, arrived))
+
+
+def jitter_summary(owner: Integers, level: Floats) -> JitterSummary:
+    """Of levels in ns by stream."""
     if len(level) == 0:
         return JitterSummary()
     final = np.flatnonzero(np.r_[owner[1:] != owner[:-1], True])

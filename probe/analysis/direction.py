@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 import numpy as np
 
-from probe.analysis.delay import ipdv, jitter
+from probe.analysis.blocking import Blocking
+from probe.analysis.delay import ipdv, jitter_levels_by_row, jitter_summary
 from probe.analysis.fates import Outcome
 from probe.analysis.one_way import OneWay
 from probe.analysis.population import Population, Share
-from probe.analysis.recovery import recovery
-from probe.analysis.reordering import reordering
+from probe.analysis.recovery import recovery_times
+from probe.analysis.reordering import reordered_rows
 from probe.analysis.results import Direction, Poolable
 from probe.metrics import NEVER, Rows
 
+SHARES = ("loss", "residual", "recovered", "reordered")
+POPULATIONS = ("pdv", "ipdv", "recovery")
 
-def direction(way: OneWay, outcome: Outcome, rows: Rows, name: str, values: dict[str, Poolable]) -> Direction:
-    """Summarise one direction; what can be pooled goes into `values` under its threshold's name."""
+Part = TypeVar("Part")
+
+
+def direction(
+    way: OneWay,
+    outcome: Outcome,
+    rows: Rows,
+    name: str,
+    blocking: Blocking,
+    values: dict[str, Poolable],
+    blocks: dict[str, tuple[Poolable, ...]],
+) -> Direction:
+    """Summarise one direction; what can be pooled goes into `values` under its threshold's name, and into
+    `blocks` a part a block."""
     n, lost, late, recovered, residual = (
         int(np.count_nonzero(mask))
         for mask in (outcome.population, outcome.lost, outcome.late, outcome.recovered, outcome.residual)
@@ -25,20 +41,25 @@ def direction(way: OneWay, outcome: Outcome, rows: Rows, name: str, values: dict
     arrived = outcome.population & ~outcome.lost
     received = np.where(arrived, way.arrived, NEVER)
     variation = ipdv(way.stream, rows["seq"].astype(np.int64), np.where(arrived, way.excess, NEVER))
-    share = {
-        "loss": Share(lost, n),
-        "residual": Share(residual, n),
-        "recovered": Share(recovered, lost + late),
-        "reordered": reordering(way.stream, way.sequence, received),
+    late_rows, ranked = reordered_rows(way.stream, way.sequence, received)
+    times, repaired, never = recovery_times(way, outcome)
+    jitter_rows, levels = jitter_levels_by_row(way.stream, way.departed, received)
+    parts: dict[str, tuple[Poolable, ...]] = {
+        "loss": blocking.shares(outcome.lost, outcome.population),
+        "residual": blocking.shares(outcome.residual, outcome.population),
+        "recovered": blocking.shares(outcome.recovered, outcome.lost | outcome.late),
+        "reordered": blocking.shares(late_rows, ranked),
+        "pdv": blocking.populations(way.excess, arrived, outcome.lost),
+        "ipdv": blocking.populations(np.abs(variation), variation != NEVER),
+        "recovery": blocking.populations(times, repaired, never),
+        "jitter": blocking.jitters(jitter_rows, levels),
     }
-    population = {
-        "pdv": Population.of_ns(way.excess[arrived], lost),
-        "ipdv": Population.of_ns(np.abs(variation[variation != NEVER])),
-        "recovery": recovery(way, outcome),
-    }
-    jittered = jitter(way.stream, way.departed, received)
+    share = {metric: Share.pooled(_each(parts[metric], Share)) for metric in SHARES}
+    population = {metric: Population.pooled(_each(parts[metric], Population)) for metric in POPULATIONS}
+    jittered = jitter_summary(way.stream[jitter_rows], levels)
     kept: Mapping[str, Poolable] = {**share, **population, "jitter": jittered}
     values |= {f"{name}.{metric}": value for metric, value in kept.items()}
+    blocks |= {f"{name}.{metric}": part for metric, part in parts.items()}
     return Direction(
         sent=n,
         lost=lost,
@@ -56,3 +77,7 @@ def direction(way: OneWay, outcome: Outcome, rows: Rows, name: str, values: dict
         duplicates=int(rows[f"{name}_duplicates"].sum()),
         retransmissions=int(rows[f"{name}_retransmissions"].sum()),
     )
+
+
+def _each(parts: Iterable[Poolable], kind: type[Part]) -> list[Part]:
+    return [part for part in parts if isinstance(part, kind)]

@@ -8,10 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from probe.analysis.admission import CONTROL, Examined, examine
+from probe.analysis.against_control import decide_against_control
+from probe.analysis.attribution import attribute, evening_alone
 from probe.analysis.cells import CELL, NODE, PEAK_CELL, PLACE, applies, blocks, group, matches
+from probe.analysis.many import among_many
 from probe.analysis.peak import compare, earlier
 from probe.analysis.results import INCONCLUSIVE, NOT_MEASURED, Judgement, SessionSummary
-from probe.analysis.verdict import Decision, decide, decide_against_control, decide_peak
+from probe.analysis.units import by_day
+from probe.analysis.verdict import Decision, decide, decide_peak
 from probe.analysis.witnesses import controls_at
 from probe.objectives import METRICS, Evidence, Expression, Threshold, parse_expression
 from probe.records import DIED, UNREACHABLE
@@ -63,7 +67,7 @@ def judge_examined(
     for node, chosen in group(vendors, NODE).items():
         if node not in asked:
             judged.append(_judge_cell(IMPLICIT, NODE, node, chosen, case))
-    return judged
+    return evening_alone(among_many(judged, evidence.confidence))
 
 
 def _judge_threshold(threshold: Threshold, case: Case) -> list[Judgement]:
@@ -118,6 +122,7 @@ def _judge_cell(
         decision = _decide(threshold.expression, keys, heard, case)
     else:
         decision = Decision(None, 0, NOT_MEASURED, cell[0].objection or {})
+    decision, blame = attribute(threshold.expression, decision, heard, case.controls, case.evidence)
     reason = dict(decision.reason)
     if heard and len(heard) < len(cell):
         reason["set_aside"] = len(cell) - len(heard)
@@ -125,7 +130,8 @@ def _judge_cell(
         silent = [s.record for s in heard if s.record.outcome in (UNREACHABLE, DIED)]
         records = [control.record for control in case.controls]
         reason["controls"] = sorted({name for record in silent for name in controls_at(record, records)[0]})
-    return _judgement(threshold, scope, replace(decision, reason=reason), blocks(heard, case.evidence))
+    judged = _judgement(threshold, scope, replace(decision, reason=reason), blocks(heard, case.evidence))
+    return replace(judged, sessions=len(heard), days=len(by_day(heard)), attribution=blame)
 
 
 def _decide(expression: Expression, keys: Sequence[str], heard: list[Examined], case: Case) -> Decision:
@@ -147,19 +153,28 @@ def _no_coverage(threshold: Threshold, scope: Mapping[str, Any]) -> Judgement:
 
 
 def _judgement(threshold: Threshold, scope: Mapping[str, Any], decision: Decision, spanned: int) -> Judgement:
-    expression, value = threshold.expression, decision.value
-    infinite = value is not None and math.isinf(value)
+    expression, found = threshold.expression, decision.found
+    bounds = {"value": decision.value}
+    if found is not None:
+        bounds |= {"low": found.low, "high": found.high}
+    infinite = tuple(name for name, bound in bounds.items() if bound is not None and math.isinf(bound))
+    shown = {name: None if name in infinite else bound for name, bound in bounds.items()}
     return Judgement(
         expr=expression.text,
         scope=scope,
-        value=None if infinite else value,
+        value=shown["value"],
         unit=expression.unit,
         n=decision.n,
         verdict=decision.verdict,
         severity=threshold.severity,
         reason=decision.reason,
+        low=shown.get("low"),
+        high=shown.get("high"),
         blocks=spanned,
         file=threshold.file,
         line=threshold.line,
-        infinite=("value",) if infinite else (),
+        infinite=infinite,
+        n_eff=None if found is None else found.n_eff,
+        counted_in=None if found is None else found.kind,
+        chance=None if found is None else found.chance,
     )

@@ -1,4 +1,9 @@
-"""Evening peak against off-peak, for each node and metric, paired by the node's local date."""
+"""Evening peak against off-peak, for each node and metric, paired by the node's local date.
+
+The change is the Hodges-Lehmann shift of the daily differences with its signed-rank interval, the ratio the
+same of their logarithms. Where the days have no pairs, but enough days of each window, the two samples are
+compared as they are (Mann-Whitney, two-sample Hodges-Lehmann), and the row says `unpaired`.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +15,13 @@ import numpy as np
 
 from probe.analysis.admission import CONTROL, Examined
 from probe.analysis.cells import PEAK_CELL, group, matches, packets, pool, unresolved, why_nothing
-from probe.analysis.delay import median
+from probe.analysis.delay import Floats
+from probe.analysis.evening import OFFPEAK, PEAK, Days, days_of
+from probe.analysis.paired import Shift, paired_shift, unpaired_shift
 from probe.analysis.results import DEGRADED, INCONCLUSIVE, NOT_DEGRADED, PeakRow, Poolable
 from probe.objectives import METRICS, Evidence, find_metric
 from probe.records import Json
 
-PEAK, OFFPEAK = "peak", "offpeak"
 COMPARED = (
     "rtt.p95",
     *(f"{way}.{name}" for name in ("pdv.p95", "loss", "residual", "recovery.p95") for way in ("up", "down")),
@@ -32,25 +38,43 @@ MARGINS = {"ms": (10.0, 0.10), "%": (0.3, 0.50)}
 class Comparison:
     """One metric in both windows; values in the metric's unit, possibly infinite, None without data.
 
-    `shift` is the median over days of the daily differences. `objection` says why no verdict can be given.
+    `shift` and `ratio` are Hodges-Lehmann's over days, with `low` to `high` and `ratio_low` to `ratio_high`
+    (None of too few days). `objection` says why no verdict can be given. `paired`: by day.
     """
 
     peak: float | None
     offpeak: float | None
     shift: float | None
+    ratio: float | None
     days: int
     n_peak: int
     n_offpeak: int
     objection: Json | None
+    low: float | None = None
+    high: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    paired: bool = True
 
-    @property
-    def ratio(self) -> float | None:
-        """Peak divided by off-peak; infinite over zero, undefined for two zeros or two infinities."""
-        if self.peak is None or self.offpeak is None or (self.peak == self.offpeak == 0):
-            return None
-        if math.isinf(self.peak) and math.isinf(self.offpeak):
-            return None
-        return self.peak / self.offpeak if self.offpeak else math.inf
+    def more_days(self, limit: float, *, by_ratio: bool = False) -> Json:
+        """How many more evenings would bring the interval off `limit`, if the change stays as it is."""
+        names = ("ratio", "ratio_low", "ratio_high") if by_ratio else ("shift", "low", "high")
+        value, low, high = (getattr(self, name) for name in names)
+        if None in (value, low, high) or value == limit or not math.isfinite(value):
+            return {"unit": "never"}
+        half = high - value if value < limit else value - low
+        times = (half / abs(value - limit)) ** 2
+        if not math.isfinite(times) or times > MOST_TIMES:
+            return {"unit": "never"}
+        return {"unit": "evening", "n": max(1, math.ceil(self.days * (times - 1) - 1e-9))}
+
+
+MOST_TIMES = 100.0
+
+
+def least_days(evidence: Evidence) -> int:
+    """Days the plan asks for, but never fewer than the signed-rank interval needs: 6 at 95 %."""
+    return max(evidence.min_days, math.ceil(1 - math.log2(1 - evidence.confidence) - 1e-9))
 
 
 def compare(
@@ -61,38 +85,66 @@ def compare(
     windows = {name: [s for s in heard if s.record.window == name] for name in (PEAK, OFFPEAK)}
     pools = {name: pool(chosen, metric) for name, chosen in windows.items()}
     value = {name: None if p is None else p.value(aggregate) for name, p in pools.items()}
-    shifts = _daily_shifts(windows, metric, aggregate)
-    shift = median(np.array(shifts)) if shifts else _difference(value[PEAK], value[OFFPEAK])
-    objection = _missing(windows) or next(
-        (
-            found
-            for name in (PEAK, OFFPEAK)
-            if (found := _too_little(name, windows[name], pools[name], metric, aggregate, evidence))
-        ),
-        None,
-    )
-    if objection is None and len(shifts) < evidence.min_days:
-        objection = {"code": "too_few_days", "days": len(shifts), "min_days": evidence.min_days}
     counts = {name: 0 if p is None else p.n for name, p in pools.items()}
+    days, needed = days_of(windows, metric, aggregate), least_days(evidence)
+    paired = days.paired >= needed or min(len(days.all_peak), len(days.all_offpeak)) < needed
+    shift, ratio, number = _changes(days, evidence.confidence, paired=paired)
+    objection = _missing(windows) or _valueless(windows, value, metric)
+    if objection is None and number < needed:
+        missing = needed - number
+        objection = {"code": "too_few_days", "days": number, "min_days": needed, "missing": missing}
+    for name in (PEAK, OFFPEAK):
+        objection = objection or _too_little(name, windows[name], pools[name], metric, aggregate, evidence)
     return Comparison(
-        value[PEAK], value[OFFPEAK], shift, len(shifts), counts[PEAK], counts[OFFPEAK], objection
+        value[PEAK],
+        value[OFFPEAK],
+        _difference(value[PEAK], value[OFFPEAK]) if shift is None else shift.value,
+        _quotient(value[PEAK], value[OFFPEAK]) if ratio is None else _exp(ratio.value),
+        number,
+        counts[PEAK],
+        counts[OFFPEAK],
+        objection,
+        None if shift is None else shift.low,
+        None if shift is None else shift.high,
+        None if ratio is None or ratio.low is None else _exp(ratio.low),
+        None if ratio is None or ratio.high is None else _exp(ratio.high),
+        paired,
     )
 
 
-def _daily_shifts(windows: dict[str, list[Examined]], metric: str, aggregate: str | None) -> list[float]:
-    by_day: dict[str, dict[str, list[Examined]]] = {}
-    for name, chosen in windows.items():
-        for session in chosen:
-            date = session.record.local_time[:10]
-            by_day.setdefault(date, {PEAK: [], OFFPEAK: []})[name].append(session)
-    shifts = []
-    for day in by_day.values():
-        pools = [pool(day[name], metric) for name in (PEAK, OFFPEAK)]
-        peak, offpeak = (None if p is None else p.value(aggregate) for p in pools)
-        shift = _difference(peak, offpeak)
-        if shift is not None:
-            shifts.append(shift)
-    return shifts
+def _changes(days: Days, confidence: float, *, paired: bool) -> tuple[Shift | None, Shift | None, int]:
+    """The shift, the shift of the logarithms, and the days behind both."""
+    if not paired:
+        peak, offpeak = days.all_peak, days.all_offpeak
+        with np.errstate(divide="ignore"):
+            ratio = unpaired_shift(np.log(peak), np.log(offpeak), confidence)
+        return unpaired_shift(peak, offpeak, confidence), ratio, min(len(peak), len(offpeak))
+    known = ~(np.isinf(days.peak) & np.isinf(days.offpeak))
+    peak, offpeak = days.peak[known], days.offpeak[known]
+    if len(peak) == 0:
+        return None, None, 0
+    return paired_shift(peak - offpeak, confidence), _ratios(peak, offpeak, confidence), len(peak)
+
+
+def _ratios(peak: Floats, offpeak: Floats, confidence: float) -> Shift | None:
+    """None where a day has nothing in both windows: 0/0 is no ratio."""
+    if ((peak == 0) & (offpeak == 0)).any():
+        return None
+    with np.errstate(divide="ignore"):
+        return paired_shift(np.log(peak) - np.log(offpeak), confidence)
+
+
+def _exp(value: float) -> float:
+    return math.inf if value > 700 else math.exp(value)
+
+
+def _quotient(peak: float | None, offpeak: float | None) -> float | None:
+    """Peak divided by off-peak; infinite over zero, undefined for two zeros or two infinities."""
+    if peak is None or offpeak is None or (peak == offpeak == 0):
+        return None
+    if math.isinf(peak) and math.isinf(offpeak):
+        return None
+    return peak / offpeak if offpeak else math.inf
 
 
 def _difference(peak: float | None, offpeak: float | None) -> float | None:
@@ -108,6 +160,15 @@ def _missing(windows: dict[str, list[Examined]]) -> Json | None:
     return {"code": "window_missing", "window": missing[0]} if missing else None
 
 
+def _valueless(
+    windows: dict[str, list[Examined]], value: dict[str, float | None], metric: str
+) -> Json | None:
+    for name, sessions in windows.items():
+        if value[name] is None:
+            return why_nothing(metric, sessions) | {"window": name}
+    return None
+
+
 def _too_little(
     window: str,
     sessions: list[Examined],
@@ -116,11 +177,11 @@ def _too_little(
     aggregate: str | None,
     evidence: Evidence,
 ) -> Json | None:
-    if values is None or values.value(aggregate) is None:
-        return why_nothing(metric, sessions) | {"window": window}
+    if values is None:
+        return None
     if not METRICS[metric].per_session and (n := packets(sessions, metric)) < evidence.min_packets:
         return {"code": "too_few_packets", "n": n, "min_packets": evidence.min_packets, "window": window}
-    found = unresolved(values, metric, aggregate)
+    found = unresolved(values, metric, aggregate, evidence.confidence)
     return None if found is None else found | {"window": window}
 
 
@@ -155,8 +216,9 @@ def earlier(history: Sequence[Examined], sessions: Sequence[Examined]) -> list[E
 
 
 def _row(cell: tuple[str, ...], name: str, unit: str, found: Comparison) -> PeakRow:
-    verdict, reason = _verdict(found, unit)
-    values = {"peak": found.peak, "offpeak": found.offpeak, "shift": found.shift, "ratio": found.ratio}
+    verdict, reason = verdict_of(found, unit)
+    names = ("peak", "offpeak", "shift", "ratio", "low", "high", "ratio_low", "ratio_high")
+    values = {key: getattr(found, key) for key in names}
     infinite = tuple(key for key, value in values.items() if value is not None and math.isinf(value))
     shown = {key: None if key in infinite else value for key, value in values.items()}
     vendor, node, scenario, network, transport = cell
@@ -166,27 +228,35 @@ def _row(cell: tuple[str, ...], name: str, unit: str, found: Comparison) -> Peak
         scenario=scenario,
         network=network,
         transport=transport,
-        metric=name,
-        unit=unit,
         peak=shown["peak"],
         offpeak=shown["offpeak"],
         shift=shown["shift"],
         ratio=shown["ratio"],
+        low=shown["low"],
+        high=shown["high"],
+        ratio_low=shown["ratio_low"],
+        ratio_high=shown["ratio_high"],
+        metric=name,
+        unit=unit,
         days=found.days,
         n_peak=found.n_peak,
         n_offpeak=found.n_offpeak,
         verdict=verdict,
         reason=reason,
         infinite=infinite,
+        paired=found.paired,
     )
 
 
-def _verdict(found: Comparison, unit: str) -> tuple[str, Json]:
+def verdict_of(found: Comparison, unit: str) -> tuple[str, Json]:
+    """Degraded when the whole interval is beyond the margin, not degraded when it is wholly within."""
     if found.objection is not None:
         return INCONCLUSIVE, found.objection
-    if found.shift is None or found.offpeak is None:
+    if found.shift is None or found.offpeak is None or found.low is None or found.high is None:
         return INCONCLUSIVE, {"code": "both_infinite"}
     least = margin(unit, found.offpeak)
-    if found.shift > least:
+    if found.low > least:
         return DEGRADED, {"code": "beyond_margin", "margin": least}
-    return NOT_DEGRADED, {"code": "within_margin", "margin": least}
+    if found.high < least:
+        return NOT_DEGRADED, {"code": "within_margin", "margin": least}
+    return INCONCLUSIVE, {"code": "straddles_margin", "margin": least, "more": found.more_days(least)}

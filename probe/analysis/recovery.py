@@ -13,19 +13,25 @@ SECOND_NS = 1_000_000_000
 
 
 def recovery(way: OneWay, outcome: Outcome) -> Population:
-    """Recovery times of the lost, and of the late that a repair copy was received for.
+    """As `recovery_times`, as one sample."""
+    times, repaired, missing = recovery_times(way, outcome)
+    return Population.of_ns(times[repaired], int(np.count_nonzero(missing)))
+
+
+def recovery_times(way: OneWay, outcome: Outcome) -> tuple[Times, Mask, Mask]:
+    """Recovery times in ns of the lost, and of the late that a repair copy was received for; which packets
+    have one; and which never came again.
 
     A packet should have arrived after the median delay of the packets of the same second. A repair
     later than `T_MAX_NS`, or none, is infinite (right-censored).
     """
+    times = np.full(len(way.departed), NEVER)
     wanted = outcome.lost | (outcome.late & (way.repair_excess != NEVER))
     wanted &= way.departed != NEVER
-    if not wanted.any():
-        return Population(np.empty(0))
     repaired = wanted & (way.repair_excess != NEVER) & (way.repair_excess <= T_MAX_NS)
     usual = _usual_excess(way, outcome.population & ~outcome.lost, repaired)
-    missing = int(np.count_nonzero(wanted)) - int(np.count_nonzero(repaired))
-    return Population.of_ns(way.repair_excess[repaired] - usual, missing)
+    times[repaired] = way.repair_excess[repaired] - usual
+    return times, repaired, wanted & ~repaired
 
 
 def _usual_excess(way: OneWay, arrived: Mask, wanted: Mask) -> Times:

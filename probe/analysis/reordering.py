@@ -24,7 +24,15 @@ def is_reordered(stream: Integers, sequence: Integers) -> Mask:
 
 def reordering(stream: Integers, sequence: Integers, arrived: Times) -> Share:
     """Reordered among the unique arrivals whose sequence number is known (not negative)."""
+    late, known = reordered_rows(stream, sequence, arrived)
+    return Share(int(np.count_nonzero(late)), int(np.count_nonzero(known)))
+
+
+def reordered_rows(stream: Integers, sequence: Integers, arrived: Times) -> tuple[Mask, Mask]:
+    """Which rows were reordered, and of which that can be said."""
     order = arrival_order(stream, arrived)
     order = order[sequence[order] >= 0]
-    late = is_reordered(stream[order], sequence[order])
-    return Share(int(np.count_nonzero(late)), len(late))
+    late, known = np.zeros((2, len(stream)), np.bool_)
+    late[order] = is_reordered(stream[order], sequence[order])
+    known[order] = True
+    return late, known

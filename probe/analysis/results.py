@@ -7,7 +7,7 @@ for people are made in `report/`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,12 +55,13 @@ _FROM_RECORD = (
     *("resolve_ms", "bind_ms", "first_packet_ms"),
 )
 _OF_JUDGEMENT = (
-    *("expr", "value", "unit", "low", "high", "n", "blocks", "verdict", "severity"),
-    *("reason", "file", "line"),
+    *("expr", "value", "unit", "low", "high", "n", "n_eff", "blocks", "sessions", "days", "counted_in"),
+    *("verdict", "severity", "reason", "attribution", "hours", "file", "line"),
 )
 _OF_PEAK_ROW = (
     *("vendor", "node", "scenario", "network", "transport", "metric", "unit", "peak", "offpeak"),
-    *("shift", "ratio", "low", "high", "days", "n_peak", "n_offpeak", "verdict", "reason"),
+    *("shift", "ratio", "low", "high", "ratio_low", "ratio_high", "paired"),
+    *("days", "n_peak", "n_offpeak", "verdict", "reason"),
 )
 
 
@@ -136,7 +137,7 @@ class SessionSummary:
 
     `worst_call` is `{"stream", "loss_ratio", "rtt_p95_ms", "infinite"}`, None for a single stream. `quality` is
     `{"grade", "reasons", "stamps", "lateness_ms", "drops", "clock"}`. `values` holds the poolable
-    values by the metric's name in thresholds; it is not part of the JSON.
+    values by the metric's name in thresholds, `blocks` the same a block of time; neither is part of the JSON.
     """
 
     record: SessionRecord
@@ -148,6 +149,7 @@ class SessionSummary:
     worst_call: Json | None
     quality: Json
     values: Mapping[str, Poolable] = field(default_factory=dict, repr=False, compare=False)
+    blocks: Mapping[str, Sequence[Poolable]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def grade(self) -> str:
@@ -176,7 +178,10 @@ class Judgement:
 
     `scope` names the cell: of `vendor`, `node`, `scenario`, `network`, `window`, `transport` those that
     apply. `n` is the number of packets (sessions for connect, handshake, reachable), `blocks` how many
-    evidence blocks they span. `infinite` names `value` when it is infinite.
+    evidence blocks they span, `n_eff` how many independent values they are worth. `low` to `high` rest on units
+    of `counted_in` (day, session, block); `sessions` on `days` local dates were used. `attribution` says whose
+    fault it is (`analysis.attribution`), `hours` when the window is open. `infinite` names those of `value`,
+    `low`, `high` that are infinite. `chance` is the probability of so bad a value at the limit, by luck.
     """
 
     expr: str
@@ -193,6 +198,13 @@ class Judgement:
     file: str | None = None
     line: int | None = None
     infinite: tuple[str, ...] = ()
+    n_eff: float | None = None
+    sessions: int = 0
+    days: int = 0
+    counted_in: str | None = None
+    attribution: Json | None = None
+    hours: str | None = None
+    chance: float | None = None
 
     def to_json(self) -> Json:
         document: Json = {name: getattr(self, name) for name in _OF_JUDGEMENT}
@@ -203,8 +215,9 @@ class Judgement:
 class PeakRow:
     """Evening peak against off-peak of one metric of one node. Values are in `unit`; `ratio` is plain.
 
-    `shift` is the median over days of (peak - offpeak); `days` counts local dates with both windows.
-    `infinite` names those of `peak`, `offpeak`, `shift`, `ratio` that are infinite.
+    `shift` (from `low` to `high`) is the Hodges-Lehmann estimate over days of peak - offpeak, `ratio` the same
+    of their quotient; `days` counts local dates with both windows. Not `paired`: the windows are of different
+    days and compared as two samples. `infinite` names the values that are infinite.
     """
 
     vendor: str
@@ -225,10 +238,37 @@ class PeakRow:
     reason: Json
     low: float | None = None
     high: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    paired: bool = True
     infinite: tuple[str, ...] = ()
 
     def to_json(self) -> Json:
         return {name: getattr(self, name) for name in _OF_PEAK_ROW} | {"infinite": list(self.infinite)}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDay:
+    """`values` are the median over sessions of the p95 round trip in ms, an hour each (None: not measured;
+    infinite ones are None and in `infinite`). `peak` says which hours the plan calls the evening peak."""
+
+    vendor: str
+    node: str
+    values: tuple[float | None, ...]
+    sessions: tuple[int, ...]
+    peak: tuple[bool, ...]
+    infinite: tuple[int, ...] = ()
+
+    def to_json(self) -> Json:
+        return {
+            "vendor": self.vendor,
+            "node": self.node,
+            "metric": "rtt.p95",
+            "values": list(self.values),
+            "infinite": list(self.infinite),
+            "sessions": list(self.sessions),
+            "peak": list(self.peak),
+        }
 
 
 SCHEMA_VERSION = 1
@@ -248,6 +288,7 @@ class Assessment:
     thresholds: tuple[Judgement, ...]
     peak: tuple[PeakRow, ...]
     quality: Json
+    hours: tuple[NodeDay, ...] = ()
 
     def to_json(self) -> Json:
         return {
@@ -261,4 +302,5 @@ class Assessment:
             "thresholds": [judgement.to_json() for judgement in self.thresholds],
             "peak": [row.to_json() for row in self.peak],
             "quality": self.quality,
+            "hours": [day.to_json() for day in self.hours],
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from probe.analysis.blocking import BLOCK_NS, Blocking
 from probe.analysis.direction import direction
 from probe.analysis.fates import LOST, Fates, fates_of, was_sent
 from probe.analysis.one_way import OneWay, directions
@@ -11,27 +12,39 @@ from probe.analysis.population import Population, Share
 from probe.analysis.quality import grade
 from probe.analysis.results import Poolable, SessionSummary
 from probe.analysis.worst_call import worst_call
+from probe.analysis.worst_values import worst_values
 from probe.metrics import NEVER, Fate, Rows, Times, Unsent
 from probe.records import COMPLETED, DIED, INTERRUPTED, NOT_CONNECTED, UNREACHABLE, SessionRecord
 
 ARRIVED = (Fate.ON_TIME, Fate.LATE)
 
 
-def analyse_session(record: SessionRecord, rows: Rows) -> SessionSummary:
-    """Everything shown of a session, from its stored rows (`metrics.SAMPLE`, any order)."""
+def analyse_session(record: SessionRecord, rows: Rows, block_ns: int = BLOCK_NS) -> SessionSummary:
+    """Everything shown of a session, from its stored rows (`metrics.SAMPLE`, any order).
+
+    Evidence is counted in blocks of `block_ns`.
+    """
     rows = _ordered(rows)
     up, down, clock = directions(rows)
     fates = fates_of(record, rows, up, down)
     sent = was_sent(rows)
     values: dict[str, Poolable] = {}
-    upward = direction(up, fates.up, rows, "up", values)
-    downward = None if fates.down is None else direction(down, fates.down, rows, "down", values)
+    blocks: dict[str, tuple[Poolable, ...]] = {}
+    blocking = Blocking.of(rows, block_ns)
+    upward = direction(up, fates.up, rows, "up", blocking, values, blocks)
+    downward = (
+        None if fates.down is None else direction(down, fates.down, rows, "down", blocking, values, blocks)
+    )
     round_trip = _round_trip(fates, up, down) if not record.one_way else np.full(len(rows), NEVER)
-    lost = sum(fates.count(fate) for fate in LOST)
-    values["loss"] = loss = Share(lost, int(np.count_nonzero(sent)))
+    lost = np.isin(fates.fate, LOST)
+    losses = blocking.shares(lost, sent)
+    blocks["loss"] = losses
+    values["loss"] = loss = Share.pooled(losses)
     if not record.one_way:
-        values["rtt"] = Population.of_ns(round_trip[round_trip != NEVER], lost)
-    values |= _per_session(record)
+        trips = blocking.populations(round_trip, round_trip != NEVER, lost)
+        blocks["rtt"] = trips
+        values["rtt"] = Population.pooled(trips)
+    values |= worst_values(record, up, down, fates) | _per_session(record)
     counts = _counts(record, rows, fates, values)
     rtt = values.get("rtt")
     return SessionSummary(
@@ -44,6 +57,7 @@ def analyse_session(record: SessionRecord, rows: Rows) -> SessionSummary:
         worst_call=worst_call(record, rows, fates, round_trip),
         quality=grade(record, rows, sent, counts, clock),
         values=values,
+        blocks=blocks,
     )
 
 
@@ -78,7 +92,9 @@ def _per_session(record: SessionRecord) -> dict[str, Poolable]:
         values["handshake"] = _single(record.handshake_ms, failed and record.handshake_ms is None)
     if record.outcome in (UNREACHABLE, DIED):
         values["reachable"] = Share(0, 1)
-    elif record.outcome in (COMPLETED, NOT_CONNECTED) or (record.outcome == INTERRUPTED and record.connect_ms is not None):
+    elif record.outcome in (COMPLETED, NOT_CONNECTED) or (
+        record.outcome == INTERRUPTED and record.connect_ms is not None
+    ):
         values["reachable"] = Share(1, 1)
     return values
 

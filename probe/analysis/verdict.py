@@ -5,27 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
+from typing import Any
 
 from probe.analysis.admission import Examined
 from probe.analysis.cells import packets, pool, unresolved, why_nothing
-from probe.analysis.delay import median
+from probe.analysis.estimate import Estimate, estimate
+from probe.analysis.intervals import least_n
+from probe.analysis.more import as_much, blocks_more, to_decide
 from probe.analysis.peak import Comparison
-from probe.analysis.population import Population, Share
+from probe.analysis.population import PER_MILLE, Population
 from probe.analysis.results import FAIL, INCONCLUSIVE, NOT_MEASURED, PASS, Poolable
+from probe.analysis.units import units_of
+from probe.analysis.worst_values import Worst
 from probe.objectives import METRICS, Evidence, Expression
 from probe.records import DIED, UNREACHABLE, Json
+
+FAR_TAIL = 990
+"""Percentiles from p99 on say nothing without as many independent values, however far the limit is; below,
+an interval that lies within half the limit may do with fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`value` is in the expression's unit, possibly infinite; None without data."""
+    """`value` is in the expression's unit, possibly infinite; None without data. `found` is its interval."""
 
     value: float | None
     n: int
     verdict: str
     reason: Json
+    found: Estimate | None = None
 
 
 def decide(expression: Expression, sessions: Sequence[Examined], evidence: Evidence) -> Decision:
@@ -36,21 +44,67 @@ def decide(expression: Expression, sessions: Sequence[Examined], evidence: Evide
         reason = why_nothing(expression.metric, sessions)
         verdict = NOT_MEASURED if reason["code"] in (UNREACHABLE, DIED) else INCONCLUSIVE
         return Decision(None, 0 if values is None else values.n, verdict, reason)
+    units = units_of(sessions, expression.metric)
+    assert units is not None
+    found = estimate(expression, values, units, evidence.confidence)
+    decision = Decision(value, values.n, INCONCLUSIVE, {}, found)
     too_little = insufficient(expression, values, sessions, evidence)
-    if too_little is not None:
-        return Decision(value, values.n, INCONCLUSIVE, too_little)
-    decision = _against_limit(expression, value, values.n)
-    if expression.metric == "reachable" and decision.verdict == FAIL:
-        return replace(decision, reason=_not_reachable(sessions))
-    if isinstance(values, Population) and math.isinf(value) and decision.verdict == FAIL:
-        return replace(decision, reason={"code": "infinite", "lost": values.infinite, "n": values.n})
-    return decision
+    if too_little is None and found is None:
+        needed = 2 - len(units.parts)
+        too_little = {"code": "one_block", "more": blocks_more(needed, evidence)}
+    if too_little is not None or found is None:
+        return replace(decision, reason=too_little or {})
+    verdict, reason = _against_limit(expression, value, values, found, sessions, evidence)
+    return replace(decision, verdict=verdict, reason=reason)
 
 
-def _against_limit(expression: Expression, value: float, n: int) -> Decision:
-    if expression.holds(value):
-        return Decision(value, n, PASS, {"code": "within_limit"})
-    return Decision(value, n, FAIL, {"code": "beyond_limit"})
+def _against_limit(
+    expression: Expression,
+    value: float,
+    values: Any,
+    found: Estimate,
+    sessions: Sequence[Examined],
+    evidence: Evidence,
+) -> tuple[str, Json]:
+    """The whole interval has to lie on one side of the limit."""
+    best, worst = (found.low, found.high) if expression.op[0] == "<" else (found.high, found.low)
+    if found.certain:
+        best = worst = value
+    if worst is not None and expression.holds(worst):
+        return _enough_to_pass(expression, values, found, sessions, evidence)
+    if best is not None and not expression.holds(best):
+        return FAIL, _why_it_fails(expression, value, values, sessions)
+    return INCONCLUSIVE, {"code": "straddles_limit", "more": to_decide(found, sessions)}
+
+
+def _why_it_fails(expression: Expression, value: float, values: Any, sessions: Sequence[Examined]) -> Json:
+    if expression.metric == "reachable":
+        return _not_reachable(sessions)
+    if isinstance(values, Population) and math.isinf(value):
+        return {"code": "infinite", "lost": values.infinite, "n": values.n}
+    return {"code": "beyond_limit"}
+
+
+def _enough_to_pass(
+    expression: Expression, values: Any, found: Estimate, sessions: Sequence[Examined], evidence: Evidence
+) -> tuple[str, Json]:
+    """No upper bound without so many independent values, and none of a window longer than the session."""
+    if isinstance(values, Worst) and not values.whole:
+        return INCONCLUSIVE, {"code": "shorter_than_window", "metric": expression.metric}
+    level = PER_MILLE.get(str(expression.aggregate))
+    if isinstance(values, Population) and level is not None and not METRICS[expression.metric].per_session:
+        needed = least_n(level / 1000, evidence.confidence, two_sided=False)
+        if found.n_eff < needed and not (level < FAR_TAIL and _far_within(expression, found)):
+            more = as_much(needed / max(found.n_eff, 1.0), found, sessions)
+            n_eff = math.floor(found.n_eff)
+            facts = {"aggregate": expression.aggregate, "n_eff": n_eff, "min_n": needed}
+            return INCONCLUSIVE, {"code": "too_few_independent", **facts, "more": more}
+    return PASS, {"code": "within_limit"}
+
+
+def _far_within(expression: Expression, found: Estimate) -> bool:
+    """Whether even twice the upper end of the interval is within the limit."""
+    return expression.op[0] == "<" and found.high is not None and expression.holds(2 * found.high)
 
 
 def insufficient(
@@ -61,18 +115,11 @@ def insufficient(
     if not metric.per_session:
         n = packets(sessions, metric.name)
         if n < evidence.min_packets:
-            return {"code": "too_few_packets", "n": n, "min_packets": evidence.min_packets}
-    found = unresolved(values, metric.name, expression.aggregate)
-    if found is None and isinstance(values, Share) and not metric.per_session and expression.function is None:
-        return _one_packet_decides(expression, values)
-    return found
-
-
-def _one_packet_decides(expression: Expression, share: Share) -> Json | None:
-    """Differences finer than 1/n are below the resolution of a share (RFC 2330 11.3)."""
-    neighbours = (Share(max(share.hits - 1, 0), share.n), Share(min(share.hits + 1, share.n), share.n))
-    verdicts = {expression.holds(near.value() or 0.0) for near in (share, *neighbours)}
-    return {"code": "one_packet_decides", "hits": share.hits, "n": share.n} if len(verdicts) > 1 else None
+            more = as_much(evidence.min_packets / n, None, sessions) if n else None
+            return {"code": "too_few_packets", "n": n, "min_packets": evidence.min_packets, "more": more}
+    if isinstance(values, Worst) and values.coarse and not expression.holds(values.value() or 0.0):
+        return {"code": "coarse_window", "metric": metric.name}
+    return unresolved(values, metric.name, expression.aggregate, evidence.confidence)
 
 
 def _not_reachable(sessions: Sequence[Examined]) -> Json:
@@ -86,44 +133,23 @@ def _not_reachable(sessions: Sequence[Examined]) -> Json:
 
 
 def decide_peak(expression: Expression, found: Comparison) -> Decision:
-    """Judge `peak_ratio` or `peak_shift`. A ratio to zero is no measure of a change."""
-    value = found.ratio if expression.function == "peak_ratio" else found.shift
+    """Judge `peak_ratio` or `peak_shift` by the interval over days. A ratio to zero is no measure of a change."""
+    by_ratio = expression.function == "peak_ratio"
+    value = found.ratio if by_ratio else found.shift
     n = min(found.n_peak, found.n_offpeak)
+    low, high = (found.ratio_low, found.ratio_high) if by_ratio else (found.low, found.high)
+    made = Estimate(low, high, found.days, "day", found.days)
+    undecided = Decision(value, n, INCONCLUSIVE, {}, made)
     if found.objection is not None:
-        return Decision(value, n, INCONCLUSIVE, found.objection)
-    if expression.function == "peak_ratio" and found.offpeak == 0:
-        return Decision(value, n, INCONCLUSIVE, {"code": "offpeak_zero"})
-    if value is None:
-        return Decision(None, n, INCONCLUSIVE, {"code": "both_infinite"})
-    return _against_limit(expression, value, n)
-
-
-def decide_against_control(
-    expression: Expression,
-    sessions: Sequence[Examined],
-    controls: Sequence[Sequence[Examined]],
-    evidence: Evidence,
-) -> Decision:
-    """Judge the value less the control's: the median of the control nodes, one entry each."""
-    ours = decide(expression, sessions, evidence)
-    if ours.value is None or ours.verdict == INCONCLUSIVE:
-        return replace(ours, value=None)
-    levels, n = [], ours.n
-    for control in controls:
-        values = pool(control, expression.metric)
-        level = None if values is None else values.value(expression.aggregate)
-        if values is None or level is None or insufficient(expression, values, control, evidence):
-            continue
-        levels.append(level)
-        n = min(n, values.n)
-    if not levels:
-        return Decision(
-            None,
-            ours.n,
-            INCONCLUSIVE,
-            {"code": "control_missing" if not controls else "control_without_data"},
-        )
-    level = median(np.array(levels))
-    if math.isinf(level):
-        return Decision(None, n, INCONCLUSIVE, {"code": "control_infinite"})
-    return _against_limit(expression, ours.value - level, n)
+        return replace(undecided, reason=found.objection)
+    if by_ratio and found.offpeak == 0:
+        return replace(undecided, reason={"code": "offpeak_zero"})
+    if value is None or low is None or high is None:
+        return replace(undecided, reason={"code": "both_infinite"})
+    best, worst = (low, high) if expression.op[0] == "<" else (high, low)
+    if expression.holds(worst):
+        return replace(undecided, verdict=PASS, reason={"code": "within_limit"})
+    if not expression.holds(best):
+        return replace(undecided, verdict=FAIL, reason={"code": "beyond_limit"})
+    more = found.more_days(expression.limit, by_ratio=by_ratio)
+    return replace(undecided, reason={"code": "straddles_limit", "more": more})

@@ -46,6 +46,16 @@ def _was_up(moment: datetime, sessions: list[SessionRecord]) -> bool:
     return answered(found[0][1])
 
 
+SAME_TIME = timedelta(minutes=2)
+"""A control session this near tells of the same minutes."""
+
+
+def simultaneous(record: SessionRecord, control: SessionRecord) -> bool:
+    """Whether both were measured at the same minutes."""
+    start, end = _span(record)
+    return _span(control)[0] <= end + SAME_TIME and _span(control)[1] >= start - SAME_TIME
+
+
 def _silent(record: SessionRecord) -> bool:
     return record.outcome in (UNREACHABLE, DIED)
 

@@ -20,6 +20,7 @@ from probe.cli import (
     run,
     runs,
     status,
+    store,
 )
 
 app = typer.Typer(
@@ -60,6 +61,7 @@ app.command(short_help="Run a partner node.")(node.node)
 app.add_typer(plan.app, name="plan")
 app.command(short_help="Show a stored run again, from its packets.")(report.report)
 app.command(short_help="List the stored runs.")(runs.runs)
+app.add_typer(store.app, name="store")
 app.command("exit-codes", short_help="Explain every exit code.")(exit_codes.exit_codes)
 
 

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from probe.impairment.conditions import Start
+from probe.impairment.counters import LinkCounters, in_a_row
 from probe.impairment.draws import Seed, child
-from probe.impairment.link import DROPPED, Link, LinkCounters
+from probe.impairment.link import Link
+from probe.impairment.passage import Passage
 from probe.impairment.profile import Impairment, NetworkProfile
 from probe.metrics import Times
 
@@ -27,17 +30,18 @@ class Chain:
     """
 
     def __init__(self, links: Sequence[Link]) -> None:
-        ordered = [link for link in links if link.impairment.ordered]
-        shuffling = [link for link in links if not link.impairment.ordered]
+        ordered = [link for link in links if not link.impairment.overtaking]
+        shuffling = [link for link in links if link.impairment.overtaking]
         self.links = (*ordered, *shuffling) or (Link(Impairment(), 0),)
 
-    def push(self, arrival_ns: Times, size: NDArray[np.int64]) -> Times:
-        """(n,) release times at the end of the row, or DROPPED; packets in order of arrival."""
-        release = self.links[0].push(arrival_ns, size)
+    def push(self, arrival_ns: Times, size: NDArray[np.int64]) -> Passage:
+        """What comes out at the end of the row; packets in order of arrival."""
+        passage = self.links[0].push(arrival_ns, size)
         for link in self.links[1:]:
-            kept = release != DROPPED
-            release[kept] = link.push(release[kept], size[kept])
-        return release
+            if (passage.release_ns[1:] < passage.release_ns[:-1]).any():
+                passage = passage.in_time()
+            passage = passage.then(link.push(passage.release_ns, size[passage.row]))
+        return passage
 
     def earliest_release(self, arrival_ns: int) -> int:
         """A lower bound of the release of any packet yet to come that arrives at `arrival_ns` or later."""
@@ -53,15 +57,7 @@ class Chain:
     @property
     def counters(self) -> LinkCounters:
         """The sum over the links: offered to the first, delivered by the last."""
-        each = [link.counters for link in self.links]
-        return LinkCounters(
-            offered=each[0].offered,
-            lost=sum(counters.lost for counters in each),
-            overflowed=sum(counters.overflowed for counters in each),
-            delivered=each[-1].delivered,
-            offered_bytes=each[0].offered_bytes,
-            delivered_bytes=each[-1].delivered_bytes,
-        )
+        return in_a_row([link.counters for link in self.links])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +72,12 @@ class Path:
         """A path of links in a row; both lists begin at the client, so packets pass `down` from its end.
 
         Each link draws from a seed of its own, given by direction and place in the list: what one link
-        does is not moved by the presence of another behind it.
+        does is not moved by the presence of another behind it. Time lines of both directions begin with the
+        first packet in either, and equal outages of the same place in both lists are at the same time.
         """
-        return cls(Chain(_links(up, child(seed, 0))), Chain(_links(down, child(seed, 1))[::-1]))
+        start, course = Start(), child(seed, 2)
+        there = _links(up, child(seed, 0), start, course)
+        return cls(Chain(there), Chain(_links(down, child(seed, 1), start, course)[::-1]))
 
     @classmethod
     def through(cls, networks: Sequence[NetworkProfile], seed: Seed) -> Path:
@@ -86,9 +85,9 @@ class Path:
         return cls.of([network.up for network in networks], [network.down for network in networks], seed)
 
 
-def _links(impairments: Sequence[Impairment], seed: Seed) -> list[Link]:
+def _links(impairments: Sequence[Impairment], seed: Seed, start: Start, course: Seed) -> list[Link]:
     return [
-        Link(impairment, child(seed, place))
+        Link(impairment, child(seed, place), start=start, course=child(course, place))
         for place, impairment in enumerate(impairments)
         if not impairment.clean
     ]

@@ -12,7 +12,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.impairment.draws import BLOCK, DELAY, Draws, Seed
+from probe.impairment.draws import DELAY, Correlated, Seed
+from probe.impairment.events import Distribution, Table
 from probe.impairment.profile import Impairment
 from probe.metrics import Times
 
@@ -39,8 +40,10 @@ def _scaled(quantiles: NDArray[np.float64]) -> Times:
 
 
 @cache
-def table(distribution: str) -> Times:
-    """(4096,) quantiles of `normal`, `pareto` or `paretonormal`, in units of jitter / 8192."""
+def table(distribution: Distribution) -> Times:
+    """(n,) equally likely deviations in units of jitter / 8192; those of the named ones ascend."""
+    if isinstance(distribution, Table):
+        return np.array(distribution.values, np.int64)
     if distribution == "normal":
         return _scaled(_normal())
     if distribution == "pareto":
@@ -50,36 +53,91 @@ def table(distribution: str) -> Times:
     raise ValueError(f"no table for the delay distribution {distribution!r}")
 
 
-def _table_delays(impairment: Impairment) -> Times:
-    # mu + sigma T / 8192, rounded half away from zero.
-    product = impairment.jitter_ns * table(impairment.distribution)
-    rounded = np.sign(product) * ((np.abs(product) + TABLE_SCALE // 2) // TABLE_SCALE)
-    delays: Times = np.maximum(impairment.delay_ns + rounded, 0)
+def table_delays(mean_ns: int, spread_ns: int, distribution: Distribution) -> Times:
+    """(n,) the delays of a table, negative ones included: mu + sigma T / 8192, rounded half away from zero."""
+    product = spread_ns * table(distribution)
+    delays: Times = mean_ns + np.sign(product) * ((np.abs(product) + TABLE_SCALE // 2) // TABLE_SCALE)
     return delays
 
 
 class DelayLine:
-    """The delays of packets, in their order; a negative draw means at once, as in netem."""
+    """The delays of packets, in their order. A negative one means at once, unless the line adds to it."""
 
     def __init__(self, impairment: Impairment, seed: Seed) -> None:
         self._mean_ns = impairment.delay_ns
         self._spread_ns = impairment.jitter_ns
-        self._draws = Draws(seed, DELAY)
+        self._correlated = Correlated(impairment.delay_correlation, seed, DELAY)
+        self._walk: _Walk | None = None
         self._table: Times | None = None
         lowest = impairment.delay_ns - impairment.jitter_ns
         if impairment.jitter_ns and impairment.distribution != "uniform":
-            self._table = _table_delays(impairment)
+            self._table = table_delays(self._mean_ns, self._spread_ns, impairment.distribution)
             lowest = int(self._table.min())
+        if impairment.jitter_ns and impairment.jitter_correlation:
+            self._walk = _Walk(impairment.jitter_correlation)
+            if self._table is not None:
+                self._table = np.sort(self._table)
+        self.lowest_ns = lowest
+        """The smallest draw."""
         self.min_ns = max(0, lowest)
         """No delay is shorter."""
 
-    def block(self) -> Times:
-        """The delays of the next `BLOCK` packets."""
+    def delays(self, draw: NDArray[np.int64]) -> Times:
+        """The delays of the next packets, given a uniform 32-bit number for each."""
         if not self._spread_ns:
-            return np.full(BLOCK, self._mean_ns)
-        draw = self._draws.block()
+            return np.full(len(draw), self._mean_ns)
+        if self._walk is not None:
+            return self._by_rank(self._walk.ranks(draw))
+        draw = self._correlated.of(draw)
         if self._table is not None:
-            delays: Times = self._table[draw & (TABLE_SIZE - 1)]
-        else:
-            delays = np.maximum(self._mean_ns - self._spread_ns + draw % (2 * self._spread_ns), 0)
+            return self._table[draw % len(self._table)]
+        delays: Times = self._mean_ns - self._spread_ns + draw % (2 * self._spread_ns)
         return delays
+
+    def _by_rank(self, rank: NDArray[np.float64]) -> Times:
+        """The delays at `rank` (0 to 1) of the distribution."""
+        if self._table is not None:
+            return self._table[np.minimum((rank * len(self._table)).astype(np.int64), len(self._table) - 1)]
+        low = self._mean_ns - self._spread_ns
+        delays: Times = low + np.floor(rank * (2 * self._spread_ns)).astype(np.int64)
+        return delays
+
+
+class _Walk:
+    """A stationary Gaussian sequence with Z_n = rho Z_(n-1) + sqrt(1 - rho^2) e_n, as ranks.
+
+    Each rank is uniform, so that any distribution keeps its shape; the ranks of neighbours are
+    correlated, as netem's are not.
+    """
+
+    def __init__(self, correlation: float) -> None:
+        self._keep, self._add = correlation, (1 - correlation**2) ** 0.5
+        self._last: float | None = None
+
+    def ranks(self, draw: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(n,) numbers from 0 to 1."""
+        if not len(draw):
+            return np.zeros(0)
+        grid, quantile = _gauss()
+        fresh = np.interp((draw + 0.5) / 2**32, grid, quantile)
+        values = self._add * fresh
+        if self._last is None:
+            values[0] = fresh[0]  # the first one has the stationary variance
+        else:
+            values[0] += self._keep * self._last
+        # Each round doubles how far back a value reaches.
+        step, weight = 1, self._keep
+        while step < len(values):
+            values[step:] = values[step:] + weight * values[:-step]
+            step, weight = 2 * step, weight * weight
+        self._last = float(values[-1])
+        ranks: NDArray[np.float64] = np.interp(values, quantile, grid)
+        return ranks
+
+
+@cache
+def _gauss() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Probabilities and their normal quantiles."""
+    grid = (np.arange(16384) + 0.5) / 16384
+    quantile = NormalDist().inv_cdf
+    return grid, np.array([quantile(value) for value in grid.tolist()])

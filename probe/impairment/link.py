@@ -1,174 +1,215 @@
 """One direction of a link: arrival times in, release times out.
 
-The order of operations is netem's: loss, then the delay line, then the queue in front of the serial
-line. A packet's length is its UDP payload plus `Impairment.overhead_bytes`, which is what netem counts.
-The delay line keeps packets in order unless told otherwise: each waits for the one before it (netem's
-behaviour with any rate; without one netem reorders, which access links hardly do). The queue holds
-packets that wait for the line; one that would wait longer than `queue_ns` is dropped when it gets there.
+The order of operations is netem's: duplication, loss and damage, then the delay line, the queue in front of
+the serial line, and the slots. A packet's length is its UDP payload plus `Impairment.overhead_bytes`, which is
+what netem counts. The delay line keeps packets in order unless told otherwise: each waits for the one before it
+(netem's behaviour with any rate; without one netem reorders, which access links hardly do).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.impairment.delay import DelayLine
-from probe.impairment.draws import BLOCK, Seed
-from probe.impairment.loss import loss_model
-from probe.impairment.profile import Impairment
-from probe.metrics import NEVER, Times
+from probe.impairment.conditions import Conditions, Start
+from probe.impairment.counters import LinkCounters
+from probe.impairment.draws import BLOCK, Seed, child
+from probe.impairment.fates import Fates, Passes
+from probe.impairment.line import DROPPED, Line
+from probe.impairment.loss import Flags
+from probe.impairment.passage import Passage, joined
+from probe.impairment.profile import UDP_OVERHEAD_BYTES, Impairment
+from probe.impairment.slots import SlotGate
+from probe.metrics import Times
 
-DROPPED = NEVER
-"""Release time of a packet that is not released."""
+__all__ = ["DROPPED", "Link", "LinkCounters"]
 
-SHORT_BATCH = 8  # up to here a loop over Python integers costs less than the array operations
-
-_LONG_AGO = -(2**62)
-_ENDLESS = 2**62
-_BIT_NS = 8_000_000_000  # bits a byte times nanoseconds a second
-
-
-@dataclass(frozen=True, slots=True)
-class LinkCounters:
-    """What a link did so far; offered = lost + overflowed + delivered. Bytes are UDP payload."""
-
-    offered: int = 0
-    lost: int = 0
-    overflowed: int = 0
-    delivered: int = 0
-    offered_bytes: int = 0
-    delivered_bytes: int = 0
+_COURSE = 7  # child seed of what depends on the time alone; 0 to 6 are taken by nothing below a link
 
 
 class Link:
     """A stateful, pure machine: the same impairment, seed and arrivals give the same releases.
 
     Fates and delays belong to a packet's number, so the result does not depend on how packets are cut
-    into batches.
+    into batches. `start` is the clock that a path's links share, `course` the seed of the outages, which
+    can be shared as well: an interruption of the access is one in both directions.
     """
 
-    def __init__(self, impairment: Impairment, seed: Seed) -> None:
+    def __init__(
+        self, impairment: Impairment, seed: Seed, *, start: Start | None = None, course: Seed | None = None
+    ) -> None:
         self.impairment = impairment
-        self._loss = loss_model(impairment.loss, seed)
-        self._delay = DelayLine(impairment, seed)
-        self._lost, self._delays = self._loss.block(), self._delay.block()
+        self._seed, self._start = seed, start or Start()
+        self._conditions = Conditions(impairment, child(seed, _COURSE) if course is None else course)
+        self._line = Line(impairment, self._conditions.capacity, in_bits=self._conditions.in_bits)
+        self._gate = SlotGate(impairment.slot, seed) if impairment.slot else None
+        self._visit, self._interrupted = -1, False
+        self._fates: Fates
+        self._passes: Passes
         self._drawn = 0  # packets of the present block that have been used
-        self._last_ready = _LONG_AGO  # when the latest packet left the (ordered) delay line
-        self._line_free = _LONG_AGO  # when the line has sent what it accepted
-        self._queue_ns = _ENDLESS if impairment.queue_ns is None else impairment.queue_ns
-        self._offered = self._lost_count = self._overflowed = 0
-        self._offered_bytes = self._delivered_bytes = 0
-        shortest = impairment.overhead_bytes * _BIT_NS // impairment.rate_bps if impairment.rate_bps else 0
-        self.min_delay_ns = self._delay.min_ns + shortest
+        self._counts = dict.fromkeys(LinkCounters.__dataclass_fields__, 0)
+        self.min_delay_ns = min(self._shortest(condition) for condition in self._conditions.impairments)
         """No packet is released sooner after its arrival."""
+        if not self._conditions.change:
+            self._enter(0)
 
-    def push(self, arrival_ns: Times, size: NDArray[np.int64]) -> Times:
-        """(n,) release times of n packets of `size` bytes of UDP payload, or DROPPED.
+    def push(self, arrival_ns: Times, size: NDArray[np.int64]) -> Passage:
+        """What becomes of n packets of `size` bytes of UDP payload.
 
         Packets are taken in the order given, which is to be that of their arrival, across calls too.
         """
-        count = len(arrival_ns)
-        if count <= BLOCK - self._drawn:
+        if not self._conditions.change and len(arrival_ns) <= BLOCK - self._drawn:
             return self._push_drawn(arrival_ns, size)
-        release = np.empty(count, np.int64)
-        start = 0
-        while start < count:
-            if self._drawn == BLOCK:
-                self._lost, self._delays, self._drawn = self._loss.block(), self._delay.block(), 0
-            end = min(count, start + BLOCK - self._drawn)
-            release[start:end] = self._push_drawn(arrival_ns[start:end], size[start:end])
-            start = end
-        return release
+        if not len(arrival_ns):
+            return Passage(np.zeros(0, np.intp), arrival_ns, whole=True)
+        if not self._conditions.change:
+            return self._push_run(arrival_ns, size)
+        start_ns = self._start.since(int(arrival_ns[0]))
+        since = arrival_ns - start_ns
+        visits = self._conditions.visits(since)
+        edges = [0, *(np.flatnonzero(np.diff(visits)) + 1).tolist(), len(visits)]
+        parts = []
+        for begin, end in pairwise(edges):
+            if visits[begin] != self._visit:
+                self._enter(int(visits[begin]))
+            parts.append((begin, self._push_run(since[begin:end], size[begin:end])))
+        passage = joined(parts)
+        return passage._replace(release_ns=passage.release_ns + start_ns)
 
     def earliest_release(self, arrival_ns: int) -> int:
         """A lower bound of the release of any packet that is yet to come and arrives at `arrival_ns` or later."""
         earliest = arrival_ns + self.min_delay_ns
-        if not self.impairment.ordered:
+        if self.impairment.overtaking:
             return earliest
-        return max(earliest, self._last_ready, self._line_free)
+        start_ns = (self._start.ns or 0) if self._conditions.change else 0
+        in_line = self._line.earliest(earliest - start_ns)
+        return start_ns + (self._gate.earliest(in_line) if self._gate else in_line)
 
     @property
     def counters(self) -> LinkCounters:
         """What was done to the packets pushed so far, whether or not their release time has come."""
-        return LinkCounters(
-            offered=self._offered,
-            lost=self._lost_count,
-            overflowed=self._overflowed,
-            delivered=self._offered - self._lost_count - self._overflowed,
-            offered_bytes=self._offered_bytes,
-            delivered_bytes=self._delivered_bytes,
-        )
+        return LinkCounters(**self._counts)
 
-    def _push_drawn(self, arrival_ns: Times, size: NDArray[np.int64]) -> Times:
+    def _shortest(self, impairment: Impairment) -> int:
+        """The least time from arrival to release under a condition."""
+        if impairment.reorder is not None:
+            return 0
+        shortest = Fates(impairment, 0).delay.lowest_ns
+        if impairment.rate_bps and not self._conditions.in_bits:
+            shortest += int(self._line.terms.service(np.zeros(1, np.int64))[0])
+        return max(0, shortest)
+
+    def _enter(self, visit: int) -> None:
+        """Begin a condition: its draws are its own, and netem's chains start in their good state."""
+        step = self._conditions.step(visit)
+        impairment = step.impairment if step else self.impairment
+        self._visit, self._interrupted = visit, step is not None and step.outage == "drop"
+        self._fates = Fates(impairment, child(self._seed, visit) if step else self._seed)
+        self._passes, self._drawn = self._fates.block(), 0
+        if step:
+            self._line.change(impairment)
+
+    def _push_run(self, arrival_ns: Times, size: NDArray[np.int64]) -> Passage:
+        """Push packets under one condition, a block of draws at a time."""
+        parts, row = [], 0
+        while row < len(arrival_ns):
+            if self._drawn == BLOCK:
+                self._passes, self._drawn = self._fates.block(), 0
+            end = min(len(arrival_ns), row + BLOCK - self._drawn)
+            parts.append((row, self._push_drawn(arrival_ns[row:end], size[row:end])))
+            row = end
+        return joined(parts)
+
+    def _push_drawn(self, arrival_ns: Times, size: NDArray[np.int64]) -> Passage:
         """Push packets whose draws are all in the present block."""
-        rows = slice(self._drawn, self._drawn + len(arrival_ns))
-        self._drawn = rows.stop
-        self._offered += len(arrival_ns)
-        lost, delay = self._lost[rows], self._delays[rows]
-        if len(arrival_ns) <= SHORT_BATCH:
-            return self._push_short(arrival_ns.tolist(), size.tolist(), lost.tolist(), delay.tolist())
-        self._offered_bytes += int(size.sum())
-        self._lost_count += int(np.count_nonzero(lost))
-        kept = ~lost
-        ready, size = (arrival_ns + delay)[kept], size[kept]
-        if self.impairment.ordered and len(ready):
-            np.maximum.accumulate(ready, out=ready)
-            np.maximum(ready, self._last_ready, out=ready)
-            self._last_ready = int(ready[-1])
-        sent = self._serialise(ready, size) if self.impairment.rate_bps else ready
-        self._delivered_bytes += int(size[sent != DROPPED].sum())
-        release = np.full(len(arrival_ns), DROPPED)
-        release[kept] = sent
+        counts, packets = self._counts, len(arrival_ns)
+        piece = self._piece(arrival_ns, size)
+        counts["offered"] += packets
+        counts["offered_bytes"] += int(size.sum())
+        if self._interrupted or self._conditions.interrupts:
+            piece = self._less(piece, ~self._cut(piece.arrival_ns), "outage")
+        heads = None
+        if not piece.single and len(piece.row) and self._line.terms.limit is not None:
+            heads = np.concatenate([np.ones(1, np.bool_), piece.row[1:] != piece.row[:-1]])
+        service = self._line.terms.service(piece.size)
+        release = self._line.push(piece.arrival_ns, piece.delay_ns, service, piece.overtakes, heads)
+        kept = release != DROPPED
+        if not kept.all():
+            piece, release = self._less(piece, kept, "overflowed"), release[kept]
+        if self._gate is not None:
+            release = self._slotted(release, piece)
+        counts["delivered"] += len(piece.row)
+        counts["delivered_bytes"] += int(piece.size.sum())
+        whole = len(piece.row) == packets and piece.single
+        if piece.overtakes is not None:
+            counts["overtook"] += int(np.count_nonzero(piece.overtakes))
+        if piece.bit is None or not (damaged := int(np.count_nonzero(piece.bit >= 0))):
+            return Passage(piece.row, release, None, whole)
+        counts["corrupted"] += damaged
+        bit = np.where((piece.bit >= 0) & (piece.size > 0), piece.bit * (piece.size * 8) >> 32, -1)
+        return Passage(piece.row, release, bit)
+
+    def _piece(self, arrival_ns: Times, size: NDArray[np.int64]) -> _Piece:
+        """What goes on of the next packets, by their number alone."""
+        passes, first = self._passes, self._drawn
+        self._drawn = last = first + len(arrival_ns)
+        rows = slice(int(passes.start[first]), int(passes.start[last]))
+        row = passes.packet[rows] - first
+        lost, doubled = (int(count[last] - count[first]) for count in (passes.lost, passes.doubled))
+        if lost or doubled:
+            self._counts["lost"] += lost
+            self._counts["duplicated"] += doubled
+            arrival_ns, size = arrival_ns[row], size[row]
+        overtakes = None if passes.overtakes is None else passes.overtakes[rows]
+        bit = None if passes.bit is None else passes.bit[rows]
+        return _Piece(row, arrival_ns, passes.delay_ns[rows], size, overtakes, bit, not doubled)
+
+    def _less(self, piece: _Piece, kept: Flags, count: str) -> _Piece:
+        self._counts[count] += int(np.count_nonzero(~kept))
+        return piece.keep(kept)
+
+    def _cut(self, arrival_ns: Times) -> Flags:
+        """Which passes meet an outage that drops."""
+        if self._interrupted:
+            return np.ones(len(arrival_ns), np.bool_)
+        return self._conditions.interrupted(arrival_ns)
+
+    def _slotted(self, release: Times, piece: _Piece) -> Times:
+        """Release times behind the slots, which packets that overtake do not wait for."""
+        assert self._gate is not None
+        length = piece.size + UDP_OVERHEAD_BYTES
+        if piece.overtakes is None:
+            return self._gate.push(release, length)
+        waits = ~piece.overtakes
+        release[waits] = self._gate.push(release[waits], length[waits])
         return release
 
-    def _serialise(self, ready: Times, size: NDArray[np.int64]) -> Times:
-        """When packets that reach the queue at `ready` (in order) have left the line."""
-        service = (size + self.impairment.overhead_bytes) * _BIT_NS // (self.impairment.rate_bps or 1)
-        # sent_i = max(ready_i, sent_(i-1)) + service_i, without a loop, as long as nothing is dropped.
-        total = np.cumsum(service)
-        begin = np.maximum.accumulate(ready - (total - service))
-        sent: Times = np.maximum(begin, self._line_free) + total
-        if len(sent) and int((sent - service - ready).max()) > self._queue_ns:
-            # A dropped packet makes room for later ones: what follows depends on each decision before it.
-            return np.array(self._serialise_each(ready.tolist(), service.tolist()), np.int64)
-        if len(sent):
-            self._line_free = int(sent[-1])
-        return sent
 
-    def _serialise_each(self, ready: list[int], service: list[int]) -> list[int]:
-        free, queue_ns = self._line_free, self._queue_ns
-        sent = []
-        for arrival, duration in zip(ready, service, strict=True):
-            if free - arrival > queue_ns:
-                sent.append(DROPPED)
-                continue
-            free = max(free, arrival) + duration
-            sent.append(free)
-        self._line_free = free
-        self._overflowed += sent.count(DROPPED)
-        return sent
+class _Piece(NamedTuple):
+    """Passes of one push on their way through."""
 
-    def _push_short(
-        self, arrival_ns: list[int], size: list[int], lost: list[bool], delay: list[int]
-    ) -> Times:
-        """`_push_drawn` for a few packets: the same integers, a packet at a time."""
-        rate_bps, overhead = self.impairment.rate_bps, self.impairment.overhead_bytes
-        release = []
-        for arrival, payload, gone, wait in zip(arrival_ns, size, lost, delay, strict=True):
-            self._offered_bytes += payload
-            if gone:
-                self._lost_count += 1
-                release.append(DROPPED)
-                continue
-            ready = arrival + wait
-            if self.impairment.ordered:
-                ready = self._last_ready = max(ready, self._last_ready)
-            if rate_bps:
-                service = (payload + overhead) * _BIT_NS // rate_bps
-                ready = self._serialise_each([ready], [service])[0]
-            if ready != DROPPED:
-                self._delivered_bytes += payload
-            release.append(ready)
-        return np.array(release, np.int64)
+    row: NDArray[np.intp]
+    arrival_ns: Times
+    delay_ns: Times
+    size: NDArray[np.int64]
+    overtakes: Flags | None
+    bit: NDArray[np.int64] | None
+    single: bool
+    """Whether no packet has two passes."""
+
+    def keep(self, kept: Flags) -> _Piece:
+        """Those kept."""
+        if kept.all():
+            return self
+        return _Piece(
+            self.row[kept],
+            self.arrival_ns[kept],
+            self.delay_ns[kept],
+            self.size[kept],
+            None if self.overtakes is None else self.overtakes[kept],
+            None if self.bit is None else self.bit[kept],
+            self.single,
+        )

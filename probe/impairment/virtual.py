@@ -18,7 +18,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from probe.impairment.chain import Chain, Path
-from probe.impairment.link import DROPPED
 from probe.methods.batch import FOREVER, Batch, BatchEndpoint, join
 
 PROGRESS_NS = 1000
@@ -28,27 +27,33 @@ class _Inbox:
     """Datagrams on their way to one endpoint."""
 
     def __init__(self) -> None:
-        self._waiting: list[Batch] = []
+        self._waiting: list[Batch] = []  # each in order of arrival
         self.next_ns = FOREVER
 
     def put(self, batch: Batch) -> None:
+        batch = batch.in_order()
         self._waiting.append(batch)
-        self.next_ns = min(self.next_ns, int(batch.time_ns.min()))
+        self.next_ns = min(self.next_ns, int(batch.time_ns[0]))
 
     def take(self, until_ns: int) -> Batch:
         """Everything that arrives up to `until_ns`, in order of arrival."""
-        waiting = join(self._waiting)
-        if np.any(waiting.time_ns[1:] < waiting.time_ns[:-1]):
-            waiting = waiting.take(np.argsort(waiting.time_ns, kind="stable"))
-        end = int(np.searchsorted(waiting.time_ns, until_ns, side="right"))
-        arrived, rest = _rows(waiting, slice(0, end)), _rows(waiting, slice(end, None))
-        self._waiting = [rest] if len(rest.size) else []
-        self.next_ns = int(rest.time_ns[0]) if len(rest.size) else FOREVER
-        return arrived
-
-
-def _rows(batch: Batch, rows: slice) -> Batch:
-    return Batch(batch.data[rows], batch.size[rows], batch.time_ns[rows], batch.address[rows])
+        arrived, rest = [], []
+        self.next_ns = FOREVER
+        for batch in self._waiting:
+            first_ns = int(batch.time_ns[0])
+            if first_ns > until_ns:
+                rest.append(batch)
+            elif batch.time_ns[-1] <= until_ns:
+                arrived.append(batch)
+                continue
+            else:
+                end = int(batch.time_ns.searchsorted(until_ns, "right"))
+                arrived.append(batch.take(slice(end)))
+                rest.append(batch.take(slice(end, None)))
+                first_ns = int(batch.time_ns[end])
+            self.next_ns = min(self.next_ns, first_ns)
+        self._waiting = rest
+        return join(arrived)
 
 
 class _BatchSide:
@@ -61,15 +66,13 @@ class _BatchSide:
 
     def next_ns(self) -> int:
         """When it next sends of its own accord or hears something."""
-        timer = int(self.endpoint.next_time_ns())
+        timer = self.endpoint.next_time_ns()
         if timer <= self.reached_ns:
             timer = self.reached_ns + PROGRESS_NS
         return min(timer, self.inbox.next_ns)
 
     def run(self, until_ns: int, outward: Chain, peer: _BatchSide) -> None:
         """Bring the endpoint to `until_ns`; what it sends goes through `outward` to `peer`."""
-        if self.next_ns() > until_ns:
-            return
         if self.inbox.next_ns <= until_ns:
             self.endpoint.receive(self.inbox.take(until_ns))
         self.send(until_ns, outward, peer)
@@ -83,17 +86,14 @@ class _BatchSide:
 
     def send(self, until_ns: int, outward: Chain, peer: _BatchSide) -> None:
         """Send what is due up to `until_ns` through `outward` to `peer`."""
-        sent = self._packets(until_ns)
+        sent = self._packets(until_ns).in_order()
         if not len(sent.size):
             return
-        if np.any(sent.time_ns[1:] < sent.time_ns[:-1]):
-            sent = sent.take(np.argsort(sent.time_ns, kind="stable"))
-        release = outward.push(sent.time_ns, sent.size)
-        kept = release != DROPPED
-        if kept.any():
+        arriving = outward.push(sent.time_ns, sent.size).carry(sent)
+        if len(arriving.size):
             # Only a path without delay can deliver into the peer's past, by up to PROGRESS_NS.
-            arrival = np.maximum(release, peer.reached_ns + 1)
-            peer.inbox.put(sent._replace(time_ns=arrival).take(kept))
+            time_ns = np.maximum(arriving.time_ns, peer.reached_ns + 1)
+            peer.inbox.put(arriving._replace(time_ns=time_ns))
 
     def _packets(self, until_ns: int) -> Batch:
         """All that is due in the window, however much the endpoint hands out at a time."""
@@ -130,8 +130,12 @@ class BatchCarrier:
             reaches_client = down.earliest_release(min(node_next, up.earliest_release(client_next)))
             reaches_node = up.earliest_release(min(client_next, down.earliest_release(node_next)))
             soonest = present + PROGRESS_NS
-            client.run(min(until_ns, max(soonest, reaches_client - 1)), up, node)
-            node.run(min(until_ns, max(soonest, reaches_node - 1)), down, client)
+            client_end = min(until_ns, max(soonest, reaches_client - 1))
+            if client_next <= client_end:
+                client.run(client_end, up, node)
+            node_end = min(until_ns, max(soonest, reaches_node - 1))
+            if node.next_ns() <= node_end:
+                node.run(node_end, down, client)
         self.now_ns = until_ns
 
     def run_apart(self, until_ns: int) -> bool:
@@ -245,7 +249,12 @@ class DatagramCarrier:
         if not datagrams:
             return
         size = np.array([len(data) for data, _ in datagrams], np.int64)
-        release = side.outward.push(np.full(len(size), self.now_ns), size)
-        for (data, _), when in zip(datagrams, release.tolist(), strict=True):
-            if when != DROPPED:
-                heappush(self._under_way, (when, next(self._order), side.peer, data))
+        passage = side.outward.push(np.full(len(size), self.now_ns), size)
+        damage = [-1] * len(passage.row) if passage.bit is None else passage.bit.tolist()
+        for row, when, bit in zip(passage.row.tolist(), passage.release_ns.tolist(), damage, strict=True):
+            data = datagrams[row][0]
+            if bit >= 0:
+                flipped = bytearray(data)
+                flipped[bit >> 3] ^= 1 << (bit & 7)
+                data = bytes(flipped)
+            heappush(self._under_way, (when, next(self._order), side.peer, data))

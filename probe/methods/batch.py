@@ -19,9 +19,17 @@ FOREVER = int(np.iinfo(np.int64).max)
 
 ADDRESS_BYTES = 28  # sizeof(struct sockaddr_in6)
 
+ALONE = 1
+"""A batch of so many is handled as plain numbers by those who can: each operation on an array, however short,
+costs as much as ten on numbers, and more after a sleep. (0: by nobody.)"""
+
 
 class Batch(NamedTuple):
-    """n datagrams; row i of every field belongs to datagram i."""
+    """n datagrams; row i of every field belongs to datagram i.
+
+    A carrier may hand in views of its receive buffers: what an endpoint keeps beyond its next
+    `packets_to_send` it copies.
+    """
 
     data: NDArray[np.uint8]
     """(n, width); bytes from `size[i]` on are zero."""
@@ -33,46 +41,66 @@ class Batch(NamedTuple):
     """(n, 28) the peer, as an opaque packed sockaddr; all zero on a path with one peer."""
     kernel_stamped: bool = False
     """Whether `time_ns` of an arrived batch was stamped by the kernel."""
+    tag: NDArray[np.int64] | None = None
+    """(n,) by what name its sender wants to be told when it really left; -1, or no array: by none."""
 
-    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Batch:
-        """The chosen datagrams, as a copy."""
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Batch:
+        """The chosen datagrams; a copy unless `rows` is a slice."""
+        tag = None if self.tag is None else self.tag[rows]
         return Batch(
-            self.data[rows], self.size[rows], self.time_ns[rows], self.address[rows], self.kernel_stamped
+            self.data[rows], self.size[rows], self.time_ns[rows], self.address[rows], self.kernel_stamped, tag
         )
+
+    def in_order(self) -> Batch:
+        """The same datagrams by time; ties keep their order."""
+        if len(self.size) > 1 and (self.time_ns[1:] < self.time_ns[:-1]).any():
+            return self.take(np.argsort(self.time_ns, kind="stable"))
+        return self
+
+
+def no_address(count: int) -> NDArray[np.uint8]:
+    """(count, 28) zeros: the only peer there is. Not to be written to."""
+    return _NOBODY[:count] if count <= len(_NOBODY) else np.zeros((count, ADDRESS_BYTES), np.uint8)
+
+
+_NOBODY = np.zeros((256, ADDRESS_BYTES), np.uint8)
+_NOBODY.flags.writeable = False
 
 
 def empty_batch(width: int = 0) -> Batch:
     """No datagrams."""
-    return Batch(
-        np.zeros((0, width), np.uint8),
-        np.zeros(0, np.int64),
-        np.zeros(0, np.int64),
-        np.zeros((0, ADDRESS_BYTES), np.uint8),
-    )
+    if not width:
+        return _EMPTY
+    return Batch(np.zeros((0, width), np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64), no_address(0))
+
+
+_EMPTY = Batch(np.zeros((0, 0), np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64), no_address(0))
 
 
 def join(batches: list[Batch]) -> Batch:
     """All datagrams of `batches`, by time; ties keep their order."""
-    batches = [batch for batch in batches if len(batch.size)]
     if len(batches) == 1:
         return batches[0]
-    if not batches:
-        return empty_batch()
-    width = max(batch.data.shape[1] for batch in batches)
-    data = np.zeros((sum(len(batch.size) for batch in batches), width), np.uint8)
+    batches = [batch for batch in batches if len(batch.size)]
+    if len(batches) < 2:
+        return batches[0] if batches else _EMPTY
+    count = sum(len(batch.size) for batch in batches)
+    data = np.zeros((count, max(batch.data.shape[1] for batch in batches)), np.uint8)
+    tag = None if all(batch.tag is None for batch in batches) else np.full(count, -1)
     row = 0
     for batch in batches:
-        data[row : row + len(batch.size), : batch.data.shape[1]] = batch.data
-        row += len(batch.size)
-    joined = Batch(
+        end = row + len(batch.size)
+        data[row:end, : batch.data.shape[1]] = batch.data
+        if tag is not None and batch.tag is not None:
+            tag[row:end] = batch.tag
+        row = end
+    return Batch(
         data,
         np.concatenate([batch.size for batch in batches]),
         np.concatenate([batch.time_ns for batch in batches]),
         np.concatenate([batch.address for batch in batches]),
-    )
-    if (joined.time_ns[1:] < joined.time_ns[:-1]).any():
-        return joined.take(np.argsort(joined.time_ns, kind="stable"))
-    return joined
+        tag=tag,
+    ).in_order()
 
 
 class BatchEndpoint(Protocol):

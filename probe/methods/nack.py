@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.batch import ADDRESS_BYTES, FOREVER, Batch, empty_batch
+from probe.methods.arrays import last_rows
+from probe.methods.batch import FOREVER, Batch, empty_batch, no_address
 from probe.metrics import NEVER, Times
 from probe.wire import rtcp
 
@@ -39,46 +40,80 @@ class NackList:
         self._due: Times = np.zeros(0, np.int64)
         self._since: Times = np.zeros(0, np.int64)
         self._tries: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._next_ns = FOREVER
 
     def on_received(
-        self, stream: NDArray[np.int64], sequence: NDArray[np.int64], time_ns: Times, *, repair: bool = False
+        self,
+        stream: NDArray[np.int64],
+        sequence: NDArray[np.int64],
+        time_ns: Times,
+        before: NDArray[np.int64] | None = None,
+        *,
+        repair: bool = False,
     ) -> None:
-        """Take arrivals (extended sequence numbers, in arrival order); a repair reveals no gap."""
+        """Take arrivals (extended sequence numbers, in arrival order); a repair reveals no gap. `before` is
+        `occurrences(stream)`; it need not be told of a repair."""
         if not len(stream):
             return
         self._seen[stream * self._packets + sequence] = True
         if not repair:
-            touched, last = stream, np.zeros(1, np.intp)
-            if len(stream) > 1:
-                touched, first = np.unique(stream[::-1], return_index=True)
-                last = len(stream) - 1 - first
-            before = self._highest[touched]
-            np.maximum.at(self._highest, stream, sequence)
-            gap = self._highest[touched] - before - 1
-            if (gap > 0).any():
-                jumped = gap > 0
-                self._reveal(touched[jumped], before[jumped] + 1, gap[jumped], time_ns[last[jumped]])
+            expected = self._highest[stream] + 1
+            if before is not None:
+                expected += before
+            if np.count_nonzero(sequence != expected):
+                self._advance(stream, sequence, time_ns)
+            else:
+                np.maximum.at(self._highest, stream, sequence)
         if len(self._key):
             self._keep(~self._seen[self._key])
+
+    def on_one_received(self, stream: int, sequence: int, time_ns: int) -> None:
+        """`on_received` of one packet that is no repair."""
+        self._seen[stream * self._packets + sequence] = True
+        before = int(self._highest[stream])
+        if sequence > before:
+            self._highest[stream] = sequence
+            if sequence > before + 1:
+                start, gap = np.array([before + 1]), np.array([sequence - before - 1])
+                self._reveal(np.array([stream]), start, gap, np.array([time_ns]))
+        elif len(self._key):
+            self._keep(~self._seen[self._key])
+
+    def _advance(self, stream: NDArray[np.int64], sequence: NDArray[np.int64], time_ns: Times) -> None:
+        last = last_rows(stream)
+        touched = stream[last]
+        before = self._highest[touched]
+        np.maximum.at(self._highest, stream, sequence)
+        reached = self._highest[touched]
+        jumped = reached > before + 1
+        if jumped.any():
+            gap = (reached - before - 1)[jumped]
+            self._reveal(touched[jumped], before[jumped] + 1, gap, time_ns[last][jumped])
 
     def _reveal(self, stream: NDArray[np.int64], start: Times, gap: Times, time_ns: Times) -> None:
         within = np.arange(gap.sum()) - np.repeat(np.cumsum(gap) - gap, gap)
         key = np.repeat(stream * self._packets + start, gap) + within
         now_ns = np.repeat(time_ns, gap)
         missing = ~self._seen[key]
-        self._key = np.concatenate([self._key, key[missing]])
-        self._due = np.concatenate([self._due, now_ns[missing]])
-        self._since = np.concatenate([self._since, now_ns[missing]])
-        self._tries = np.concatenate([self._tries, np.zeros(int(missing.sum()), np.int64)])
+        key, now_ns = key[missing], now_ns[missing]
+        self._key = np.concatenate([self._key, key])
+        self._due = np.concatenate([self._due, now_ns])
+        self._since = np.concatenate([self._since, now_ns])
+        self._tries = np.concatenate([self._tries, np.zeros(len(key), np.int64)])
+        self._note_next()
 
     def _keep(self, rows: NDArray[np.bool_]) -> None:
         if not rows.all():
             self._key, self._due = self._key[rows], self._due[rows]
             self._since, self._tries = self._since[rows], self._tries[rows]
+            self._note_next()
+
+    def _note_next(self) -> None:
+        self._next_ns = int(self._due.min()) if len(self._due) else FOREVER
 
     def packets_to_send(self, until_ns: int) -> Batch:
         """Generic NACKs, one a stream, for all that is due."""
-        if self.next_ns() > until_ns:
+        if self._next_ns > until_ns:
             return empty_batch()
         key, due = self._take_due(until_ns)
         if not len(key):
@@ -93,7 +128,7 @@ class NackList:
         leave = np.full(len(streams), NEVER, np.int64)
         np.maximum.at(leave, group, due)
         self.sent += len(streams)
-        return Batch(data, size, leave, np.zeros((len(streams), ADDRESS_BYTES), np.uint8))
+        return Batch(data, size, leave, no_address(len(streams)))
 
     def _take_due(self, until_ns: int) -> tuple[NDArray[np.int64], Times]:
         """Keys (stream, sequence) to ask for now, ascending, and when each was due."""
@@ -104,8 +139,9 @@ class NackList:
         retry_ns = max(self.rtt_ns, MIN_RETRY_NS)
         self._due[rows] = np.where(until_ns - due < retry_ns, due, until_ns) + retry_ns
         self._tries[rows] += 1
+        self._note_next()
         return key, due
 
     def next_ns(self) -> int:
-        """When `due` next has something, or FOREVER."""
-        return int(self._due.min()) if len(self._due) else FOREVER
+        """When `packets_to_send` next has something, or FOREVER."""
+        return self._next_ns

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probe.errors import ProtocolError
-from probe.methods.batch import FOREVER, Batch, join
+from probe.methods.batch import ALONE, FOREVER, Batch, join
 from probe.methods.reflected_session import ReflectedSession
+from probe.methods.reflections import LOG_ROW_BITS, LOG_ROW_MASK
+from probe.metrics import Times
 from probe.wire import media, rtcp, rtp
 from probe.wire.bind import COOKIE_BYTES, BindMessage, Step, parse_bind
 
@@ -28,28 +31,25 @@ class Reflector:
         self._secret = secret
         self._sessions: dict[int, ReflectedSession] = {}
         self._by_token: dict[bytes, ReflectedSession] = {}
-        self._owner = np.full(1024, -1, np.int64)  # SSRC slot -> session
+        # A session is known by its first SSRC slot, plus one; zeros take no memory until written to.
+        self._by_owner: dict[int, ReflectedSession] = {}
+        self._owner = np.zeros(media.SLOT_MASK + 1, np.int32)
         self._out: list[Batch] = []
 
     # sessions
 
     def open(self, session: ReflectedSession) -> None:
         """Serve `session` from now on."""
-        slots = session.slots
-        if slots.stop > len(self._owner):
-            grown = np.full(max(slots.stop, 2 * len(self._owner)), -1, np.int64)
-            grown[: len(self._owner)] = self._owner
-            self._owner = grown
-        self._owner[slots] = session.number
-        self._sessions[session.number] = session
-        self._by_token[session.token] = session
+        owner = session.slots.start + 1
+        self._owner[session.slots] = owner
+        self._by_owner[owner] = self._sessions[session.number] = self._by_token[session.token] = session
 
     def close(self, number: int) -> None:
         """Forget a session; its packets are strays from now on."""
         session = self._sessions.pop(number, None)
         if session is not None:
-            self._owner[session.slots] = -1
-            del self._by_token[session.token]
+            self._owner[session.slots] = 0
+            del self._by_token[session.token], self._by_owner[session.slots.start + 1]
 
     def session(self, number: int) -> ReflectedSession | None:
         return self._sessions.get(number)
@@ -57,9 +57,17 @@ class Reflector:
     # carrier side
 
     def next_time_ns(self) -> int:
-        if self._out:
-            return min(int(batch.time_ns[0]) for batch in self._out)
-        return min((session.next_time_ns() for session in self._sessions.values()), default=FOREVER)
+        next_ns = FOREVER
+        for batch in self._out:
+            next_ns = min(next_ns, int(batch.time_ns[0]))
+        for session in self._sessions.values():
+            next_ns = min(next_ns, session.next_time_ns())
+        return next_ns
+
+    def on_transmitted(self, tag: NDArray[np.int64], time_ns: Times) -> None:
+        for session, mine in self._parts(self._owner[tag >> LOG_ROW_BITS]):
+            if session is not None:
+                session.on_transmitted(tag[mine] & LOG_ROW_MASK, time_ns[mine])
 
     def packets_to_send(self, now_ns: int, until_ns: int) -> Batch:
         out, self._out = self._out, []
@@ -69,38 +77,48 @@ class Reflector:
         return join(out)
 
     def receive(self, batch: Batch) -> None:
-        control = rtcp.is_rtcp(batch.data, batch.size)
-        if control.any():
-            self._take_control(batch.take(control))
-            batch = batch.take(~control)
-            if not len(batch.size):
+        words = media.read_words(batch.data)
+        if len(words) == ALONE:
+            (numbers,) = words.tolist()
+            session = self._by_owner.get(int(self._owner[numbers[media.W_SSRC] & media.SLOT_MASK]))
+            if session is not None and rtp.is_one_media(numbers[0]):
+                self.strays += session.receive_one(batch, numbers)
                 return
-        header = rtp.read_headers(batch.data, batch.size)
-        owner = self._owners(header.ssrc)
-        owner[~header.valid] = -1
-        numbers = owner[:1] if len(owner) == 1 else np.unique(owner)
-        for number in numbers.tolist():
-            rows = np.flatnonzero(owner == number)
-            if number < 0:
-                self.strays += len(rows)
-                continue
-            chosen = batch if len(rows) == len(owner) else batch.take(rows)
-            self.strays += self._sessions[number].receive(chosen, header.ssrc[rows])
+        good = rtp.is_media(words[:, media.W_START])
+        if not good.all():
+            control = rtcp.is_rtcp(batch.data, batch.size)
+            if control.any():
+                self._take_control(batch.take(control))
+            self.strays += len(good) - int(np.count_nonzero(good | control))
+            if not good.any():
+                return
+            batch, words = batch.take(good), words[good]
+        for session, rows in self._parts(self._owner[words[:, media.W_SSRC] & media.SLOT_MASK]):
+            if session is None:
+                self.strays += len(words[rows])
+            elif isinstance(rows, slice):
+                self.strays += session.receive(batch, words)
+            else:
+                self.strays += session.receive(batch.take(rows), words[rows])
 
-    def _owners(self, ssrc: NDArray[np.uint32]) -> NDArray[np.int64]:
-        """The session of each SSRC's slot, -1 for none."""
-        slot = ssrc & media.SLOT_MASK
-        owner: NDArray[np.int64] = self._owner[np.minimum(slot, len(self._owner) - 1)]
-        owner[slot >= len(self._owner)] = -1
-        return owner
+    def _parts(
+        self, owner: NDArray[np.int32]
+    ) -> Iterator[tuple[ReflectedSession | None, NDArray[np.bool_] | slice]]:
+        """Each session among the owners of rows, and which rows are its: a slice if they all are."""
+        if not np.count_nonzero(owner != owner[:1]):
+            for number in owner[:1].tolist():
+                yield self._by_owner.get(number), slice(None)
+            return
+        for number in np.unique(owner).tolist():
+            yield self._by_owner.get(number), owner == number
 
     def _take_control(self, batch: Batch) -> None:
         row, ssrc, lost = rtcp.parse_nacks(batch.data, batch.size)
         if len(row):
-            owner = self._owners(ssrc)
-            for number in np.unique(owner[owner >= 0]):
-                mine = owner == number
-                reply = self._sessions[int(number)].retransmit(
+            for session, mine in self._parts(self._owner[ssrc & media.SLOT_MASK]):
+                if session is None:
+                    continue
+                reply = session.retransmit(
                     ssrc[mine], lost[mine], batch.time_ns[row[mine]], batch.address[row[mine]]
                 )
                 if len(reply.size):

@@ -17,7 +17,7 @@ from probe.methods.quic_trace import QuicTrace
 from probe.methods.reflected_session import ReflectedSession
 from probe.methods.roq_sender import Outgoing, RoqSender
 from probe.metrics import NEVER
-from probe.wire import log, media, rtp
+from probe.wire import log, media
 from probe.wire.roq import StreamDecoder, decode_datagram
 
 EXPIRE_NS = 1_000_000_000
@@ -84,9 +84,8 @@ class RoqSession:
         data[0, : len(packet)] = np.frombuffer(packet, np.uint8)
         size, time_ns = np.array([len(packet)], np.int64), np.array([round(now * 1e9)], np.int64)
         batch = Batch(data, size, time_ns, self._address, self.peer.kernel_stamped)
-        ssrc = rtp.read_headers(data, size).ssrc
         row = self._session.counts.logged
-        self._session.receive(batch, ssrc)
+        self._session.receive(batch, media.read_words(data))
         if self._session.counts.logged == row:
             return
         first_lost = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import select
 import sys
@@ -13,6 +14,7 @@ LINUX = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_TIMERSLACK = 29
 _POLLIN = 1
+_CLOCK_MONOTONIC, _TIMER_ABSTIME = 1, 1
 
 monotonic_ns = time.monotonic_ns
 
@@ -24,19 +26,46 @@ class WallOffset(NamedTuple):
     bracket_ns: int
 
 
-def wall_offset() -> WallOffset:
-    """Read both clocks in one bracket; the narrowest of up to four tries, so that a preemption in
-    between does not pass as a clock step."""
+def wall_offset(tries: int = 4) -> WallOffset:
+    """Read both clocks in one bracket; the narrowest of some tries, so that a preemption in between does
+    not pass as a clock step."""
     best = WallOffset(0, 1 << 62)
-    for _ in range(4):
+    for _ in range(tries):
         before = time.monotonic_ns()
         wall = time.time_ns()
         after = time.monotonic_ns()
         if after - before < best.bracket_ns:
             best = WallOffset(wall - (before + after) // 2, after - before)
-        if best.bracket_ns < 5_000:
-            break
     return best
+
+
+class WallClock:
+    """The wall clock, of kernel stamps, beside the monotonic one, of everything else.
+
+    Between steps the two are a constant apart: NTP slews both alike. So the distance is measured well once,
+    which keeps its error out of every difference of two stamps, and only watched from then on.
+    """
+
+    NOTICED_NS = 50_000
+    """Two readings so far apart from each other are looked at again."""
+    STEP_NS = 20_000
+
+    def __init__(self) -> None:
+        self.offset_ns = wall_offset(32).offset_ns
+        self.largest_step_ns = 0
+        """Signed; 0 when nobody stepped it."""
+
+    def look(self) -> int:
+        """The present offset; notices a step."""
+        apart = time.time_ns() - time.monotonic_ns()
+        if abs(apart - self.offset_ns) > self.NOTICED_NS:
+            now = wall_offset(16)
+            step = now.offset_ns - self.offset_ns
+            if abs(step) > self.STEP_NS + now.bracket_ns:
+                self.offset_ns = now.offset_ns
+                if abs(step) > abs(self.largest_step_ns):
+                    self.largest_step_ns = step
+        return self.offset_ns
 
 
 class _Timespec(ctypes.Structure):
@@ -56,26 +85,69 @@ class Waiter:
         self._timeout = _Timespec()
         self._ppoll = getattr(_libc, "ppoll", None)
 
-    def wait(self, until_ns: int) -> None:
-        """Return when a descriptor is readable or `monotonic_ns()` reaches `until_ns`."""
+    def wait(self, until_ns: int) -> bool:
+        """Return when a descriptor is readable (or has an error to tell), which is True, or when
+        `monotonic_ns()` reaches `until_ns`."""
         left = until_ns - time.monotonic_ns()
         if left <= 0:
-            return
+            return False
         if self._ppoll is None:
-            select.select(self._fds, [], [], left / 1e9)
-            return
+            return bool(select.select(self._fds, [], [], left / 1e9)[0])
         self._timeout.sec, self._timeout.nsec = divmod(min(left, 3_600_000_000_000), 1_000_000_000)
-        self._ppoll(self._poll, len(self._fds), ctypes.byref(self._timeout), None)
+        return bool(self._ppoll(self._poll, len(self._fds), ctypes.byref(self._timeout), None) > 0)
 
     def readable(self) -> bool:
         """Whether a descriptor is readable now."""
         return bool(select.select(self._fds, [], [], 0)[0])
 
 
+class Alarm:
+    """Waits for an exact instant: wakes a little early, then sleeps or (`spin`) looks at the clock for the rest.
+
+    A sleeper is woken late, by more the longer it slept: a processor that had nothing to do takes its time.
+    How late is learned, and a second, short sleep from there is punctual to some microseconds. It looks at the
+    clock only after a sleep of four times as long: a real-time process that never sleeps is stopped by the
+    kernel for 50 ms of each second (sched(7), RT throttling).
+    """
+
+    MIN_LEAD_NS, MAX_LEAD_NS = 20_000, 400_000
+    LATER_NS, SOONER_NS = 16_000, 2_000
+    """How the lead follows what is seen: one wake-up in nine is later than it."""
+
+    def __init__(self, *fds: int, spin: bool = False) -> None:
+        self.lead_ns = 4 * self.MIN_LEAD_NS
+        self._listening, self._deaf = Waiter(*fds), Waiter()
+        self._spin = spin
+        self._at = _Timespec()
+        self._sleep = getattr(_libc, "clock_nanosleep", None)
+
+    def wait(self, until_ns: int, *, listen: bool = True) -> bool:
+        """Return at `until_ns`, or, which is True, sooner if a descriptor is readable (while it listens)."""
+        waiter = self._listening if listen else self._deaf
+        early_ns = until_ns - self.lead_ns
+        begun_ns = now_ns = monotonic_ns()
+        if now_ns < early_ns:
+            if waiter.wait(early_ns):
+                return True
+            now_ns = monotonic_ns()
+            late = now_ns - early_ns > self.lead_ns
+            lead = self.lead_ns + (self.LATER_NS if late else -self.SOONER_NS)
+            self.lead_ns = min(max(lead, self.MIN_LEAD_NS), self.MAX_LEAD_NS)
+        if now_ns >= until_ns:
+            return False
+        if self._spin and until_ns - begun_ns > 5 * self.lead_ns:
+            while monotonic_ns() < until_ns:
+                pass
+        elif listen or self._sleep is None:
+            return waiter.wait(until_ns)
+        else:
+            self._at.sec, self._at.nsec = divmod(until_ns, 1_000_000_000)
+            self._sleep(_CLOCK_MONOTONIC, _TIMER_ABSTIME, ctypes.byref(self._at), None)
+        return False
+
+
 def be_punctual() -> None:
     """Prepare this process for an absolute schedule: no timer slack, no cycle collector."""
-    import gc
-
     gc.disable()
     if LINUX:
         _libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from probe.methods.schedule import StreamSpec
+from probe.methods.schedule import Schedule, StreamSpec, schedule
+from probe.metrics import RUNNING, clear_rows
 from probe.net.address import Address
+from probe.net.punctual import ORDINARY, Punctuality
+from probe.net.shared import SharedArray
 
 HANDSHAKE_TIMEOUT_NS = 5_000_000_000
 
@@ -30,7 +33,7 @@ CONNECTING, SENDING, WAITING, DONE = 0, 1, 2, 3
 @dataclass(frozen=True, slots=True)
 class MediaJob:
     """`address` is where packets go: the node's, or that of a relay before it. `rows` of the shared
-    SAMPLE array; `fingerprint` (or `cafile`, or the system's trust) identifies the node in QUIC."""
+    array (`shared_rows`); `fingerprint` (or `cafile`, or the system's trust) identifies the node in QUIC."""
 
     transport: str
     address: Address
@@ -47,6 +50,19 @@ class MediaJob:
     fingerprint: str | None
     cafile: str | None
     plain: bool = False
+    punctuality: Punctuality = ORDINARY
+
+    def plan(self) -> Schedule:
+        """The packets of a stream: the same in both processes."""
+        return schedule(self.spec, np.random.default_rng(self.seed)).first(self.packets)
+
+
+def shared_rows(count: int) -> SharedArray:
+    """Rows (metrics.RUNNING) for a job, in which nothing has happened yet; `Running` makes samples of them.
+    Raises OSError when there is no memory for them."""
+    rows = SharedArray.create(RUNNING, count)
+    clear_rows(rows.array)
+    return rows
 
 
 @dataclass(slots=True)

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.batch import ADDRESS_BYTES, Batch
+from probe.methods.batch import Batch, no_address
 from probe.methods.bind import Bind
 from probe.methods.media_client import MediaClient
-from probe.methods.schedule import schedule
-from probe.metrics import NEVER, T_MAX_NS, Rows, Unsent
+from probe.methods.running import Running
+from probe.methods.schedule import SECOND_NS
+from probe.metrics import NEVER, Rows, Unsent
 from probe.net.clock import Waiter, monotonic_ns
-from probe.net.job import DONE, HANDSHAKE_TIMEOUT_NS, SENDING, WAITING, JobResult, MediaJob
-from probe.net.quality import LoopCanary, quality_facts
-from probe.net.udp import UdpSocket, open_udp
+from probe.net.job import DONE, HANDSHAKE_TIMEOUT_NS, JobResult, MediaJob
+from probe.net.media_loop import MediaLoop
+from probe.net.punctual import Privileges
+from probe.net.quality import quality_facts
+from probe.net.udp import MEDIA_SLOTS, SAMPLED, UdpSocket, open_udp
 
 START_DELAY_NS = 50_000_000
 """Between bind and the first packet: time to build the schedule."""
-TAIL_MARGIN_NS = 50_000_000
-IDLE_NS = 50_000_000
+ALL_STAMPED_PPS = 150_000
+"""Up to this rate the kernel tells when every packet left; above, of one in ten."""
 
 
 def run_udp_job(job: MediaJob, rows: Rows, progress: NDArray[np.void]) -> JobResult:
@@ -32,112 +36,105 @@ def run_udp_job(job: MediaJob, rows: Rows, progress: NDArray[np.void]) -> JobRes
     result.handshake_ms = quic_handshake(
         job.address, server_name=job.server_name, fingerprint=job.fingerprint, cafile=job.cafile
     )
-    plan = schedule(job.spec, np.random.default_rng(job.seed)).first(job.packets)
-    sock = open_udp(peer=job.address, plain=job.plain)
+    sock = open_udp(peer=job.address, plain=job.plain, slots=MEDIA_SLOTS)
+    privileges = Privileges(job.punctuality)
     try:
-        result.bind_ms = _bind(sock, job)
+        sock.stamp(1)
+        bind = _Binding(sock, job)
+        result.bind_ms = bind.run(progress)
         if result.bind_ms is None:
-            result.outcome, result.error = "unreachable", {"code": "no_bind", "transport": "udp"}
+            stopped = bool(progress["stop"][0])
+            result.outcome = "aborted" if stopped else "unreachable"
+            result.error = {"code": "no_bind", "transport": "udp"}
             return result
-        client = MediaClient(
-            job.spec,
-            plan,
-            rows,
-            ssrc_base=job.ssrc_base,
-            token=job.token,
-            nack=job.nack,
-            start_ns=monotonic_ns() + START_DELAY_NS,
-        )
-        canary = LoopCanary()
-        _media(client, sock, rows, progress, one_way=job.spec.one_way, canary=canary)
-        result.first_packet_ms = first_packet_ms(rows)
-        result.counters = asdict(client.counts) | {"refused": sock.refused, "carrier": sock.carrier}
-        result.counters["nacks_sent"] = client.nacks_sent
-        result.quality = quality_facts(rows, canary, dropped=sock.dropped())
+        result.quality = {"stamps_checked": bind.stamps, "granted": privileges.granted()}
+        _measure(job, sock, rows, progress, result, spin=privileges.spin)
         if progress["stop"][0]:
             result.outcome = "aborted"
         return result
     finally:
         progress["phase"] = DONE
+        privileges.drop()
         sock.close()
 
 
-def _bind(sock: UdpSocket, job: MediaJob) -> float | None:
-    """Milliseconds until the node accepted this 5-tuple; None if it never did."""
-    start_ns = monotonic_ns()
-    bind = Bind(job.token, secrets.token_bytes(8), job.ssrc_base, job.address)
-    waiter = Waiter(sock.fileno())
-    while (now_ns := monotonic_ns()) < start_ns + HANDSHAKE_TIMEOUT_NS:
-        elapsed = (now_ns - start_ns) / 1e9
-        for data, _ in bind.datagrams_to_send(elapsed):
-            sock.send(datagram(data))
-        batch = sock.receive()
+def _measure(
+    job: MediaJob,
+    sock: UdpSocket,
+    rows: Rows,
+    progress: NDArray[np.void],
+    result: JobResult,
+    *,
+    spin: bool,
+) -> None:
+    """The media of a bound session."""
+    plan = job.plan()
+    rate_pps = len(rows) / (job.spec.duration_ns / SECOND_NS)
+    if sock.stamped_every:
+        sock.stamp(1 if rate_pps <= ALL_STAMPED_PPS else SAMPLED)
+    client = MediaClient(
+        job.spec,
+        plan,
+        rows,
+        ssrc_base=job.ssrc_base,
+        token=job.token,
+        nack=job.nack,
+        start_ns=monotonic_ns() + START_DELAY_NS,
+    )
+    loop = MediaLoop(client, sock, progress, one_way=job.spec.one_way, nack=job.nack, spin=spin)
+    loop.run()
+    rows["unsent"][client.unreached] = Unsent.ABORTED
+    result.first_packet_ms = first_packet_ms(rows)
+    result.counters = asdict(client.counts) | {"refused": sock.refused, "carrier": sock.carrier}
+    result.counters["nacks_sent"] = client.nacks_sent
+    result.quality |= quality_facts(Running(rows, plan, client.start_ns)) | loop.watch.facts(sock)
+    result.quality["asked_pps"] = rate_pps
+
+
+class _Binding:
+    """Binds a 5-tuple, and sees by these real packets which stamps the kernel really gives."""
+
+    def __init__(self, sock: UdpSocket, job: MediaJob) -> None:
+        self.stamps: dict[str, Any] = {"sent": False, "received": False}
+        self._sock, self._address = sock, job.address
+        self._bind = Bind(job.token, secrets.token_bytes(8), job.ssrc_base, job.address)
+        self._start_ns = monotonic_ns()
+
+    def run(self, progress: NDArray[np.void]) -> float | None:
+        """Milliseconds until the node accepted this 5-tuple; None if it never did."""
+        sock, bind, start_ns = self._sock, self._bind, self._start_ns
+        waiter = Waiter(sock.fileno())
+        while (now_ns := monotonic_ns()) < start_ns + HANDSHAKE_TIMEOUT_NS and not progress["stop"][0]:
+            elapsed = (now_ns - start_ns) / 1e9
+            for data, _ in bind.datagrams_to_send(elapsed):
+                sock.send(datagram(data))
+            self._receive()
+            if bind.bound_at is not None:
+                if not self.stamps["sent"]:
+                    sock.stamp(0)
+                return bind.bound_at * 1e3
+            timer = bind.get_timer()
+            if timer is None or timer > elapsed:
+                waiter.wait(start_ns + int((timer if timer is not None else elapsed + 0.05) * 1e9))
+        return None
+
+    def _receive(self) -> None:
+        if self._sock.transmitted():
+            self.stamps["sent"] = True
+        batch = self._sock.receive()
         for row in range(len(batch.size)):
-            arrived = (int(batch.time_ns[row]) - start_ns) / 1e9
-            bind.receive_datagram(batch.data[row, : batch.size[row]].tobytes(), job.address, arrived)
-        if bind.bound_at is not None:
-            return bind.bound_at * 1e3
-        timer = bind.get_timer()
-        if timer is None or timer > elapsed:
-            waiter.wait(start_ns + int((timer if timer is not None else elapsed + 0.05) * 1e9))
-    return None
+            self.stamps["received"] = batch.kernel_stamped
+            arrived = (int(batch.time_ns[row]) - self._start_ns) / 1e9
+            data = batch.data[row, : batch.size[row]].tobytes()
+            self._bind.receive_datagram(data, self._address, arrived)
 
 
 def datagram(data: bytes) -> Batch:
     """A batch of one, for a connected socket."""
+    matrix = np.frombuffer(data, np.uint8)[None, :]
     return Batch(
-        np.frombuffer(data, np.uint8)[None, :],
-        np.array([len(data)], np.int64),
-        np.zeros(1, np.int64),
-        np.zeros((1, ADDRESS_BYTES), np.uint8),
+        matrix, np.array([len(data)]), np.zeros(1, np.int64), no_address(1), tag=np.zeros(1, np.int64)
     )
-
-
-def _media(
-    client: MediaClient,
-    sock: UdpSocket,
-    rows: Rows,
-    progress: NDArray[np.void],
-    *,
-    one_way: bool,
-    canary: LoopCanary,
-) -> None:
-    """The packet loop: nothing in it waits for anything but the schedule and the socket."""
-    waiter = Waiter(sock.fileno())
-    progress["start_ns"], progress["phase"] = client.start_ns, SENDING
-    give_up_ns = 0
-    while not progress["stop"][0]:
-        batch = sock.receive()
-        if len(batch.size):
-            client.receive(batch)
-            progress["received"] += len(batch.size)
-        now_ns = monotonic_ns()
-        batch = client.packets_to_send(now_ns, now_ns)
-        if len(batch.size):
-            client.on_leaving(monotonic_ns())
-            sock.send(batch)
-            progress["sent"] = client.sent
-            continue
-        if client.all_sent:
-            if not give_up_ns:
-                give_up_ns = now_ns + T_MAX_NS + TAIL_MARGIN_NS
-                progress["phase"] = WAITING
-            if now_ns >= give_up_ns or (not one_way and _all_returned(rows)):
-                break
-        wake_ns = min(client.next_time_ns(), now_ns + IDLE_NS)
-        waiter.wait(wake_ns)
-        canary.woke(wake_ns, monotonic_ns())
-    progress["end_ns"] = monotonic_ns()
-    _abort_rest(client, rows)
-
-
-def _all_returned(rows: Rows) -> bool:
-    return bool(((rows["received_ns"] != NEVER) | (rows["unsent"] != 0)).all())
-
-
-def _abort_rest(client: MediaClient, rows: Rows) -> None:
-    """What was scheduled and not reached when the session ended early."""
-    rows["unsent"][client.unreached] = Unsent.ABORTED
 
 
 def first_packet_ms(rows: Rows) -> float | None:

@@ -17,9 +17,10 @@ from probe.methods.negotiation import Grant
 from probe.methods.reflector import Reflector
 from probe.net.address import Address, unpack_address
 from probe.net.clock import monotonic_ns
-from probe.net.media_process import log_capacity, reflected_session, take_media
+from probe.net.media_process import log_capacity
+from probe.net.node_loop import reflected_session, take_media
 from probe.net.port_split import is_media
-from probe.net.udp import PlainSocket
+from probe.net.udp import RECEIVE_SLOTS, PlainSocket
 from probe.wire.log import LOG
 
 Feed = Callable[[bytes, Address, int], None]
@@ -29,7 +30,7 @@ class OneSocket:
     """Reads `sock`, serves media itself and hands everything else to `feed`."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._sock = PlainSocket(sock, connected=False)
+        self._sock = PlainSocket(sock, connected=False, slots=RECEIVE_SLOTS)
         self._reflector = Reflector(secrets.token_bytes(32))
         self._logs: dict[int, NDArray[np.void]] = {}
         self._loop = asyncio.get_running_loop()

@@ -32,15 +32,7 @@ class Child:
     @classmethod
     def start(cls, entry: str) -> Child:
         """Start `package.module:function` in a new interpreter."""
-        mine, its = socket.socketpair()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "probe.net.process", entry, str(its.fileno()), str(os.getpid())],
-            pass_fds=(its.fileno(),),
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        its.close()
-        return cls(process, Pipe(mine), entry)
+        return cls(*spawn(entry), entry)
 
     @property
     def pid(self) -> int:
@@ -97,6 +89,19 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
+
+
+def spawn(entry: str) -> tuple[subprocess.Popen[bytes], Pipe]:
+    """Start `package.module:function` in a new interpreter; the process, and the pipe to it."""
+    mine, its = socket.socketpair()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "probe.net.process", entry, str(its.fileno()), str(os.getpid())],
+        pass_fds=(its.fileno(),),
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    its.close()
+    return process, Pipe(mine)
 
 
 def signal_name(code: int) -> str:

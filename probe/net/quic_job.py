@@ -15,13 +15,13 @@ from probe.methods.negotiation import QUIC_STREAM
 from probe.methods.quic_client import Handshake, NodeIdentity
 from probe.methods.quic_server import Datagrams
 from probe.methods.roq_client import RoqClient
-from probe.methods.schedule import schedule
+from probe.methods.running import Running
 from probe.metrics import NEVER, T_MAX_NS, Rows
 from probe.net.address import Address
 from probe.net.certificate import authorities
 from probe.net.clock import Waiter, monotonic_ns
 from probe.net.job import DONE, HANDSHAKE_TIMEOUT_NS, SENDING, WAITING, JobResult, MediaJob
-from probe.net.quality import LoopCanary, quality_facts
+from probe.net.quality import LoopWatch, quality_facts
 from probe.net.udp import UdpSocket, open_udp
 
 START_DELAY_NS = 50_000_000
@@ -81,7 +81,7 @@ class _QuicSession:
 
     def __init__(self, job: MediaJob, sock: UdpSocket, rows: Rows, progress: NDArray[np.void]) -> None:
         self._job, self._sock, self._rows, self._progress = job, sock, rows, progress
-        self._plan = schedule(job.spec, np.random.default_rng(job.seed)).first(job.packets)
+        self._plan = job.plan()
         self._origin_ns = monotonic_ns()
         self._client = RoqClient(
             NodeIdentity(job.server_name or job.address[0], job.fingerprint, authorities(job.cafile)),
@@ -92,7 +92,7 @@ class _QuicSession:
             origin_ns=self._origin_ns,
         )
         self._waiter = Waiter(sock.fileno())
-        self._canary = LoopCanary()
+        self._watch = LoopWatch()
 
     def run(self) -> JobResult:
         result = JobResult()
@@ -111,7 +111,8 @@ class _QuicSession:
         result.first_packet_ms = self._first_packet_ms()
         result.counters = asdict(media.counts) | client.counters()
         result.counters |= {"refused": self._sock.refused, "carrier": self._sock.carrier}
-        result.quality = quality_facts(self._taken_rows(), self._canary, dropped=self._sock.dropped())
+        taken = Running(self._taken_rows(), self._plan, media.start_ns)
+        result.quality = quality_facts(taken) | self._watch.facts(self._sock)
         if self._progress["stop"][0] or client.closed:
             result.outcome = "aborted"
         client.close()
@@ -186,7 +187,7 @@ class _QuicSession:
             wake_ns = min(wake_ns, max(self._origin_ns + round(timer * 1e9), now_ns + _PROGRESS_NS))
         if monotonic_ns() < wake_ns:
             self._waiter.wait(wake_ns)
-            self._canary.woke(wake_ns, monotonic_ns())
+            self._watch.woke(wake_ns, monotonic_ns())
 
     def _seconds(self, at_ns: int) -> float:
         return (at_ns - self._origin_ns) / 1e9

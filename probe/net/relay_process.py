@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.impairment.chain import Chain, Path
-from probe.impairment.link import DROPPED, LinkCounters
+from probe.impairment.counters import LinkCounters
 from probe.impairment.profile import Impairment
 from probe.methods.batch import Batch, join
 from probe.net.address import Address
@@ -114,13 +114,11 @@ class _Direction:
 
     def admit(self, batch: Batch, flow: NDArray[np.int64]) -> int:
         """Let datagrams meet the links; returns how many survivors found no room to wait."""
-        release = self.chain.push(batch.time_ns, batch.size)
-        kept = release != DROPPED
-        if kept.all():
-            return self.pending.add(batch.data, batch.size, release, flow)
-        if not kept.any():
+        passage = self.chain.push(batch.time_ns, batch.size)
+        if not len(passage.row):
             return 0
-        return self.pending.add(batch.data[kept], batch.size[kept], release[kept], flow[kept])
+        out = passage.carry(batch)
+        return self.pending.add(out.data, out.size, out.time_ns, flow[passage.row])
 
 
 class RelayLoop:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from probe.errors import ProbeError
-from probe.metrics import SAMPLE
+from probe.metrics import RUNNING
 from probe.net.clock import be_punctual
 from probe.net.job import PROGRESS, JobResult, MediaJob
 from probe.net.pipe import Pipe
@@ -24,7 +24,7 @@ def work(pipe: Pipe) -> None:
         if job == "stop":
             return
         assert isinstance(job, MediaJob)
-        rows, progress = SharedArray(fds[0], SAMPLE, job.rows), SharedArray(fds[1], PROGRESS, 1)
+        rows, progress = SharedArray(fds[0], RUNNING, job.rows), SharedArray(fds[1], PROGRESS, 1)
         rows.close_fd()
         progress.close_fd()
         run = run_udp_job if job.transport == "udp" else run_quic_job

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from probe.errors import ConfigError
@@ -15,7 +16,8 @@ from probe.plan.locate import (
     network_names,
     profile_directories,
 )
-from probe.plan.networks import BUILT_IN, NetworkSpec
+from probe.plan.networks import BUILT_IN, NetworkSpec, warnings_of
+from probe.plan.tree import descend, find, put
 from probe.plan.validation import validate
 from probe.plan.yaml_nodes import Node, read_tree
 
@@ -25,11 +27,18 @@ def load_network(name: str, environ: Mapping[str, str] | None = None) -> Network
 
     Raises PlanError with every mistake in its file, ConfigError with the nearest name when there is none.
     """
+    return read_network(name, environ)[0]
+
+
+def read_network(
+    name: str, environ: Mapping[str, str] | None = None
+) -> tuple[NetworkProfile, list[Diagnostic]]:
+    """`load_network`, and what is odd about the network."""
     library = Library(None, environ or {})
     profile = library.read(name)
     if profile is None:
         raise PlanError(library.problems)
-    return profile
+    return profile, library.warnings
 
 
 def known_networks(beside: Path | None = None) -> list[str]:
@@ -37,11 +46,30 @@ def known_networks(beside: Path | None = None) -> list[str]:
     return sorted({*BUILT_IN, *network_names(profile_directories(beside))})
 
 
+def anchor_files(root: Node, directory: Path, prefix: str = "") -> None:
+    """Make the files that a profile names relative to the file that it stands in."""
+    for pattern in ("trace", "trace.file", *(f"{place}distribution.file" for place in _TABLES)):
+        for steps, node in find(root, f"{prefix}up|down|both.{pattern}"):
+            if isinstance(node.value, str):
+                put(root, steps, replace(node, value=str(directory / node.value)))
+
+
+_TABLES = ("", "slot.", "timeline.*.", "timeline.steps.*.")
+
+
+def network_warnings(profile: NetworkProfile, root: Node) -> Iterator[Diagnostic]:
+    """What a profile does that its author may not mean, with the place in its mapping."""
+    for keys, sentence in warnings_of(profile):
+        found = [node for key in keys for node, missing in [descend(root, [key])] if not missing]
+        yield Diagnostic((found or [root])[0].mark, sentence)
+
+
 class Library:
-    """Reads profiles for one plan; what is wrong with them collects in `problems`."""
+    """Reads profiles for one plan; what is wrong with them collects in `problems`, what is odd in `warnings`."""
 
     def __init__(self, beside: Path | None, environ: Mapping[str, str]) -> None:
         self.problems: list[Diagnostic] = []
+        self.warnings: list[Diagnostic] = []
         self._beside = beside
         self._directories = profile_directories(beside)
         self._environ = environ
@@ -89,10 +117,15 @@ class Library:
                 tree.problems.append(
                     Diagnostic(stated.mark, f"the name of the network is its file's: write {name}")
                 )
+        anchor_files(tree.root, path.parent)
         spec, problems = validate(NetworkSpec, tree.root)
         problems = tree.problems + problems
         self.problems += problems
-        return spec.profile() if spec is not None and not problems else None
+        if spec is None or problems:
+            return None
+        profile = spec.profile()
+        self.warnings += network_warnings(profile, tree.root)
+        return profile
 
 
 def read_text(path: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from probe.impairment.profile import NetworkProfile
 from probe.plan.checks import check_functions, check_plan, warn_plan
 from probe.plan.diagnostics import Diagnostic, PlanError, did_you_mean, ordered
-from probe.plan.library import Library, read_text
+from probe.plan.library import Library, anchor_files, network_warnings, read_text
 from probe.plan.loaded import LoadedPlan, thresholds_of
 from probe.plan.locate import GIVEN, find_plan, is_file_reference
 from probe.plan.model import Plan
@@ -41,8 +41,8 @@ def _load(path: Path, origin: str, text: str, environ: Mapping[str, str]) -> Loa
     if not isinstance(root.value, dict):
         raise PlanError([Diagnostic(root.mark, "a plan is a mapping: it starts with `version: 1`")])
     problems += [*check_references(root), *check_functions(root)]
-    networks, network_problems = _networks(root, path.parent, environ)
-    problems += network_problems
+    networks, library = _networks(root, path.parent, environ)
+    problems += library.problems
     plan, model_problems = validate(Plan, root)
     said = {problem.mark for problem in problems}
     if plan is not None:
@@ -56,7 +56,12 @@ def _load(path: Path, origin: str, text: str, environ: Mapping[str, str]) -> Loa
         for mark in (place_of(root, "thresholds", number) for number in range(len(plan.thresholds)))
     ]
     return LoadedPlan(
-        plan, path, origin, networks, thresholds_of(plan, places), ordered(warn_plan(plan, root))
+        plan,
+        path,
+        origin,
+        networks,
+        thresholds_of(plan, places),
+        ordered([*warn_plan(plan, root), *library.warnings]),
     )
 
 
@@ -108,12 +113,13 @@ def _anchor_files(root: Node, directory: Path) -> None:
         for steps, node in find(root, pattern):
             if isinstance(node.value, str) and (steps[-1] == "cafile" or is_file_reference(node.value)):
                 put(root, steps, replace(node, value=str(directory / node.value)))
+    anchor_files(root, directory, "networks.*.")
 
 
 def _networks(
     root: Node, beside: Path, environ: Mapping[str, str]
-) -> tuple[dict[str, NetworkProfile], list[Diagnostic]]:
-    """Every profile the plan names, by name."""
+) -> tuple[dict[str, NetworkProfile], Library]:
+    """Every profile the plan names, by name, and what the library found wrong with them."""
     library = Library(beside, environ)
     found: dict[str, NetworkProfile] = {}
     for pattern in ("networks.*", "vendors.*.nodes.*.path.*", "controls.*.path.*"):
@@ -128,7 +134,7 @@ def _networks(
                 library.problems.append(
                     Diagnostic(node.mark, f"the network '{profile.name}' is {kind}: choose another name")
                 )
-    return {**BUILT_IN, **found}, library.problems
+    return {**BUILT_IN, **found}, library
 
 
 def _network(node: Node, library: Library) -> NetworkProfile | None:
@@ -136,7 +142,11 @@ def _network(node: Node, library: Library) -> NetworkProfile | None:
         return library.get(node.value, node.mark)
     if isinstance(node.value, dict):
         spec, _ = validate(NetworkSpec, node)  # what is wrong with it, the plan's own validation says
-        return spec.profile() if spec else None
+        if spec is None:
+            return None
+        profile = spec.profile()
+        library.warnings += network_warnings(profile, node)
+        return profile
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from probe.errors import ConfigError
 from probe.impairment.profile import NetworkProfile
 from probe.objectives import SCOPE_KEYS, Evidence, Threshold, parse_expression
 from probe.plan.diagnostics import Diagnostic
-from probe.plan.model import Plan
+from probe.plan.model import Plan, ThresholdRule
 from probe.plan.networks import from_document, to_document
+from probe.plan.presets import PRESETS, Line
 
 Json = dict[str, Any]
 
@@ -54,16 +55,34 @@ class LoadedPlan:
 
 
 def thresholds_of(plan: Plan, places: Sequence[tuple[str | None, int | None]]) -> tuple[Threshold, ...]:
-    """The plan's rules as objectives; `places` is the (file, line) of each."""
-    found = []
+    """The plan's rules as objectives, presets spelt out; `places` is the (file, line) of each."""
+    found: list[tuple[Threshold, bool]] = []
     for rule, (file, line) in zip(plan.thresholds, places, strict=True):
-        scope: dict[str, str | list[str]] = {}
-        for key in SCOPE_KEYS:
-            names = getattr(rule, key)
-            if names is not None:
-                scope[key] = names[0] if len(names) == 1 else list(names)
-        found.append(Threshold(parse_expression(rule.expr), rule.severity, scope, file, line))
-    return tuple(found)
+        made = list(_of_rule(rule, file, line))
+        asked = {_question(threshold) for threshold in made}
+        # Of two lines that ask the same the later one wins, if the earlier one came with a preset.
+        found = [(one, preset) for one, preset in found if not (preset and _question(one) in asked)]
+        found += [(threshold, rule.preset is not None) for threshold in made]
+    return tuple(threshold for threshold, _ in found)
+
+
+def _of_rule(rule: ThresholdRule, file: str | None, line: int | None) -> Iterator[Threshold]:
+    scope: dict[str, str | list[str]] = {}
+    for key in SCOPE_KEYS:
+        names = getattr(rule, key)
+        if names is not None:
+            scope[key] = names[0] if len(names) == 1 else list(names)
+    lines = PRESETS[rule.preset].lines if rule.preset else [Line(rule.expr or "", "")]
+    for item in lines:
+        severity = rule.severity or item.severity
+        yield Threshold(parse_expression(item.expr), severity, scope, file, line)
+
+
+def _question(threshold: Threshold) -> tuple[str, ...]:
+    """What is asked, and of what: metric, aggregate and function, and the scope."""
+    expression = threshold.expression
+    scope = (f"{key}={value}" for key, value in sorted(threshold.scope.items()))
+    return expression.function or "", expression.subject, *scope
 
 
 def plan_from_manifest(document: Json) -> LoadedPlan:

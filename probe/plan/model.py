@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from probe.objectives import parse_expression
+from probe.plan.diagnostics import did_you_mean
 from probe.plan.fields import (
     RESERVED_VENDORS,
     Clock,
@@ -38,12 +39,15 @@ from probe.plan.fields import (
     wrong,
 )
 from probe.plan.networks import NetworkSpec
+from probe.plan.presets import PRESETS
 from probe.plan.scenario import Scenario
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 OTHER = "other"
 """The window of a moment that lies in none of the plan's."""
+
+DAY_NS = 86_400_000_000_000
 
 Transport = Literal["udp", "quic-datagram", "quic-stream"]
 Language = Annotated[str, Field(pattern="^[a-z]{2}$")]
@@ -179,15 +183,24 @@ class EvidenceRule(Strict):
             raise wrong("confidence", "a confidence lies between 50% and 100%, such as 95%")
         if self.block == 0:
             raise wrong("block", "a block of 0s holds no packet: write 10s")
-        if self.extend_up_to:
-            raise wrong("extend_up_to", "'extend_up_to' is not built yet: leave it out or write 0s")
         return self
 
 
 class Store(Strict):
-    """Where results go, relative to the working directory."""
+    """Where results go, relative to the working directory; for how long `probe store compact` keeps packets.
+
+    Without `keep_raw` they are kept for ever, as histograms and documents are.
+    """
 
     path: Text = "results"
+    keep_raw: Duration | None = None
+
+    @field_validator("keep_raw")
+    @classmethod
+    def _is_not_nothing(cls, value: int | None) -> int | None:
+        if value is not None and value < DAY_NS:
+            raise ValueError("packets are kept for a day at least: write 14d")
+        return value
 
 
 def _full_threshold(value: object) -> object:
@@ -195,10 +208,12 @@ def _full_threshold(value: object) -> object:
 
 
 class ThresholdRule(Strict):
-    """An expression, how serious it is, and what it applies to (all, where nothing is named)."""
+    """An expression or a preset of several, how serious it is, and what it applies to (all, where nothing is
+    named). Of a preset, `severity` replaces that of its lines."""
 
-    expr: Text
-    severity: Literal["gate", "warn", "info"] = "gate"
+    expr: Text | None = None
+    preset: Text | None = None
+    severity: Literal["gate", "warn", "info"] | None = None
     vendor: Names | None = None
     node: Names | None = None
     isp: Names | None = None
@@ -211,8 +226,23 @@ class ThresholdRule(Strict):
 
     @field_validator("expr")
     @classmethod
-    def _parses(cls, text: str) -> str:
-        return parse_expression(text).text
+    def _parses(cls, text: str | None) -> str | None:
+        return None if text is None else parse_expression(text).text
+
+    @field_validator("preset")
+    @classmethod
+    def _is_known(cls, name: str | None) -> str | None:
+        if name is not None and name not in PRESETS:
+            raise ValueError(f"unknown preset '{name}'{did_you_mean(name, list(PRESETS))}")
+        return name
+
+    @model_validator(mode="after")
+    def _is_one(self) -> ThresholdRule:
+        if self.expr is None and self.preset is None:
+            raise wrong("expr", "the key 'expr' is missing")
+        if self.expr is not None and self.preset is not None:
+            raise wrong("preset", "give an expression or a preset, not both")
+        return self
 
 
 class Plan(Strict):

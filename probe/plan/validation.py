@@ -18,11 +18,6 @@ from probe.plan.yaml_nodes import Node
 
 Model = TypeVar("Model", bound=BaseModel)
 
-NOT_BUILT: dict[tuple[str, ...], str] = {
-    ("store", "keep_raw"): "'keep_raw' is not built yet: packet files are kept until you delete them",
-}
-"""Keys of the contract whose feature is still to come: refused, never accepted and ignored."""
-
 _SENTENCES = {
     "bool_type": "this must be true or false",
     "dict_type": "this must be a mapping, such as {key: value}",
@@ -79,9 +74,8 @@ def _message(model: type[BaseModel], error: ErrorDetails, steps: list[Step]) -> 
     kind, given = error["type"], error["input"]
     context: Mapping[str, Any] = error.get("ctx") or {}
     if kind == "extra_forbidden":
-        refused = NOT_BUILT.get(tuple(str(step) for step in steps))
         known = _keys(model, steps[:-1])
-        return refused or f"unknown key '{steps[-1]}'{did_you_mean(str(steps[-1]), known)}"
+        return f"unknown key '{steps[-1]}'{did_you_mean(str(steps[-1]), known)}"
     if kind == "missing":
         return f"the key '{steps[-1]}' is missing"
     if kind == "plan":

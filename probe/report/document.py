@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from probe.analysis.results import Assessment, Judgement, PeakRow, SessionSummary
 from probe.records import Json
 from probe.report.facts import expression_of, judgement_facts, peak_facts
+from probe.report.forward import judgement_sentence, peak_sentence
 from probe.report.outcome_reasons import outcome_sentence
 from probe.report.sentences import sentence
 
@@ -44,13 +45,13 @@ def _threshold(judgement: Judgement) -> Json:
     op = None if expression is None else expression.op
     return (
         judgement.to_json()
-        | {"op": op, "limit": limit}
+        | {"op": op, "limit": limit, "sentence": judgement_sentence(judgement)}
         | _reason(judgement.reason, judgement_facts(judgement))
     )
 
 
 def _peak(row: PeakRow) -> Json:
-    return row.to_json() | _reason(row.reason, peak_facts(row))
+    return row.to_json() | {"sentence": peak_sentence(row)} | _reason(row.reason, peak_facts(row))
 
 
 def _reason(reason: Json, facts: Json) -> Json:

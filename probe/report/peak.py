@@ -66,7 +66,7 @@ def _cells(row: PeakRow) -> list[str | Text]:
         quantity(row.offpeak, unit, infinite="offpeak" in infinite),
         change + _interval(row),
         quantity(row.ratio, "x", infinite="ratio" in infinite),
-        str(row.days),
+        str(row.days) if row.paired else f"{row.days} unpaired",
         f"{row.n_peak}/{row.n_offpeak}",
         peak_word(row.verdict).text(),
         Text(sentence(peak_facts(row))),
@@ -78,6 +78,7 @@ def _where(row: PeakRow) -> tuple[str, ...]:
 
 
 def _interval(row: PeakRow) -> str:
-    if row.low is None or row.high is None:
+    if not {"low", "high"} <= set(row.infinite) and (row.low is None or row.high is None):
         return ""
-    return f" [{quantity(row.low, '').rstrip('x')}, {quantity(row.high, '').rstrip('x')}]"
+    bounds = (quantity(getattr(row, name), "", infinite=name in row.infinite) for name in ("low", "high"))
+    return f" [{', '.join(bound.rstrip('x') for bound in bounds)}]"

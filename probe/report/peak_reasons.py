@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from probe.records import Json
+from probe.report.more import what_decides
 from probe.report.numbers import difference, plural
 
 WINDOWS = {"peak": "the evening peak", "offpeak": "the off-peak window"}
@@ -30,8 +31,14 @@ def _not_worse(reason: Json) -> str:
 
 
 def _too_few_days(reason: Json) -> str:
-    needed = plural(reason["min_days"], "day")
-    return f"{reason['days']} of the {needed} that a verdict needs (evidence.min_days)"
+    return f"not enough data, {reason['days']} of {plural(reason['min_days'], 'day')} (evidence.min_days)"
+
+
+def _near_margin(reason: Json) -> str:
+    margin = difference(reason["margin"], reason["unit"])
+    text = f"not enough data: the interval holds {margin}, the smallest change that counts"
+    told = what_decides(reason.get("more"))
+    return f"{text}; {told}" if told else text
 
 
 def _outside(_: Json) -> str:
@@ -54,6 +61,7 @@ SPEAKERS = {
     "beyond_margin": _worse,
     "within_margin": _not_worse,
     "too_few_days": _too_few_days,
+    "straddles_margin": _near_margin,
     "outside_windows": _outside,
     "window_missing": _window_missing,
     "both_infinite": _both_infinite,

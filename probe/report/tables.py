@@ -9,7 +9,8 @@ from rich.text import Text
 
 from probe.analysis.results import Assessment
 from probe.records import Json
-from probe.report import accounting, latency, loss, peak, quality, verdict
+from probe.report import accounting, latency, loss, peak, quality, strip, verdict
+from probe.report.forward import to_forward
 from probe.report.grid import Grid
 from probe.report.header import header, heading
 
@@ -31,12 +32,17 @@ def report(assessment: Assessment, manifest: Json) -> Iterator[RenderableType]:
         yield from _table(loss.TITLE, loss.loss(sessions), assessment)
     if assessment.peak:
         yield from _table(peak.TITLE, peak.peak(assessment.peak), assessment)
+    if assessment.hours:
+        yield from _lines(strip.TITLE, list(strip.strip(assessment.hours)), assessment)
     if sessions:
         yield from _table(accounting.TITLE, accounting.accounting(sessions), assessment)
         yield Text("")
         yield from quality.quality(assessment)
     if assessment.thresholds:
         yield from _table(verdict.TITLE, verdict.verdict(assessment.thresholds), assessment)
+        told = [Text(line) for line in to_forward(assessment)]
+        if told:
+            yield from _lines("In a sentence", told, assessment)
     else:
         yield from _lines(verdict.TITLE, [Text("No threshold was judged.")], assessment)
     yield Text("")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from probe.records import Json
+from probe.report.more import what_decides
 from probe.report.numbers import difference, percent, plural
 from probe.report.peak_reasons import in_window, window_name
 
@@ -48,7 +49,8 @@ def _infinite(reason: Json) -> str:
 
 def _too_few_packets(reason: Json) -> str:
     needed = plural(reason["min_packets"], "packet")
-    return f"{reason['n']}{in_window(reason)} of the {needed} that a verdict needs (evidence.min_packets)"
+    text = f"{reason['n']}{in_window(reason)} of the {needed} that a verdict needs (evidence.min_packets)"
+    return _and_more(text, reason)
 
 
 def _below_resolution(reason: Json) -> str:
@@ -57,8 +59,39 @@ def _below_resolution(reason: Json) -> str:
     return f"a {reason['aggregate']} needs {reason['min_n']} {reason['of']}, {there}"
 
 
-def _one_packet(reason: Json) -> str:
-    return f"{reason['hits']} of {plural(reason['n'], 'packet')}: one more or less would change the verdict"
+def _and_more(text: str, reason: Json) -> str:
+    told = what_decides(reason.get("more"))
+    return f"{text}; {told}" if told else text
+
+
+def _straddles(reason: Json) -> str:
+    return _and_more("the interval holds the limit", reason)
+
+
+def _too_few_independent(reason: Json) -> str:
+    needed, n = reason["min_n"], reason["n_eff"]
+    text = f"not enough data: packets come in bunches, and these are worth {plural(n, 'independent one')};"
+    return _and_more(f"{text} a {reason['aggregate']} needs {needed}", reason)
+
+
+def _one_block(reason: Json) -> str:
+    return _and_more("all in one block of time, which cannot tell how much blocks differ", reason)
+
+
+def _shorter_than_window(reason: Json) -> str:
+    return f"no session is as long as the window of {reason['metric']}"
+
+
+def _coarse(_: Json) -> str:
+    return "the window has fewer than 20 packets, of which a single loss would break the limit"
+
+
+def _among_many(reason: Json) -> str:
+    return f"alone it would fail, but one of {reason['gates']} gates may do so by luck (Holm)"
+
+
+def _own_side(reason: Json) -> str:
+    return f"{_controls(reason['controls'])} broke the same limit at the same minutes: our own uplink or ISP"
 
 
 def _not_reachable(reason: Json) -> str:
@@ -94,7 +127,13 @@ SPEAKERS: dict[str, Callable[[Json], str]] = {
     "infinite": _infinite,
     "too_few_packets": _too_few_packets,
     "below_resolution": _below_resolution,
-    "one_packet_decides": _one_packet,
+    "straddles_limit": _straddles,
+    "too_few_independent": _too_few_independent,
+    "one_block": _one_block,
+    "shorter_than_window": _shorter_than_window,
+    "coarse_window": _coarse,
+    "among_many": _among_many,
+    "own_side": _own_side,
     "not_reachable": _not_reachable,
     "controls_down": _controls_down,
     "no_coverage": _no_coverage,

@@ -37,7 +37,7 @@ def verdict(judgements: Sequence[Judgement]) -> Grid:
         Column("value"),
         *([Column("interval")] if intervals else []),
         Column("limit"),
-        Column("n"),
+        Column("n (worth)" if any(map(_bunched, judgements)) else "n"),
         Column("why", left=True, flex=True),
     ]
     grid = Grid(columns, headed=True)
@@ -50,10 +50,14 @@ def verdict(judgements: Sequence[Judgement]) -> Grid:
             value,
             *([_interval(judgement)] if intervals else []),
             against,
-            str(judgement.n),
+            _number(judgement),
             Text(sentence(judgement_facts(judgement))),
         )
     return grid
+
+
+def _bunched(judgement: Judgement) -> bool:
+    return judgement.n_eff is not None and round(judgement.n_eff) < judgement.n
 
 
 def heading(judgement: Judgement) -> Text:
@@ -111,8 +115,16 @@ def _because(assessment: Assessment) -> str:
 
 
 def _interval(judgement: Judgement) -> str:
-    low, high = (quantity(bound, judgement.unit) for bound in (judgement.low, judgement.high))
-    return f"{low} to {high}"
+    low, high = (
+        quantity(getattr(judgement, name), judgement.unit, infinite=name in judgement.infinite)
+        for name in ("low", "high")
+    )
+    return NO_DATA if low == high == NO_DATA else f"{low} to {high}"
+
+
+def _number(judgement: Judgement) -> str:
+    """How many values, and in brackets how many independent ones they are worth."""
+    return f"{judgement.n} ({round(judgement.n_eff or 0)})" if _bunched(judgement) else str(judgement.n)
 
 
 def _by_threshold(judgements: Sequence[Judgement]) -> list[Judgement]:

@@ -38,7 +38,7 @@ _RUN = {
 _PEAK = {
     results.DEGRADED: Word("✗", "degraded", "red"),
     results.NOT_DEGRADED: Word("✓", "not degraded", "green"),
-    results.INCONCLUSIVE: INCONCLUSIVE,
+    results.INCONCLUSIVE: Word("?", "not enough data", "cyan"),
 }
 _GRADES = {
     results.GRADE_GOOD: Word("✓", "good", "green"),

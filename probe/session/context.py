@@ -21,7 +21,7 @@ from probe.store.writer import RunWriter
 
 @dataclass(slots=True)
 class RunContext:
-    """`seed` is the run's; every session's own follows from it and the session's number."""
+    """`look` numbers what is measured on (`evidence.extend_up_to`). `seed` is the run's; every session's own follows from it and the session's number."""
 
     run_id: str
     country: str
@@ -31,6 +31,7 @@ class RunContext:
     vantage: Vantage | None
     listener: Listener
     stopping: Stopping
+    look: int = 0
     _numbers: count[int] = field(default_factory=count)
 
     def new_record(self, node: NodeSchedule, spec: SessionSpec) -> SessionRecord:
@@ -67,4 +68,5 @@ class RunContext:
             vantage=self.vantage.name if self.vantage else None,
             isp=node.node.isp,
             city=node.node.city,
+            look=self.look,
         )

@@ -13,7 +13,6 @@ from probe.methods.negotiation import Grant
 from probe.methods.schedule import SECOND_NS
 from probe.metrics import NEVER, T_MAX_NS, Unsent
 from probe.net.clock import monotonic_ns, wall_offset
-from probe.net.host import HostWatch
 from probe.net.job import SENDING, JobResult, MediaJob
 from probe.net.quic import ControlConnection
 from probe.net.relay import Relay
@@ -55,14 +54,14 @@ class Exchange:
         `weak`: a network of our own choosing is in the way, which may keep a connection from coming about.
         Raises NotMeasured when a process of ours ends, StoreError, and what the worker raises.
         """
-        record, host = self._record, HostWatch()
+        record = self._record
         record.wall_offset_ns = wall_offset().offset_ns
         self._packets.start(job)
         rows = self._packets.rows
-        harvest = Harvest(self._control, self._grant.session, record, rows, self._context.writer)
+        harvest = Harvest(self._control, job, record, rows, self._packets.progress, self._context.writer)
         try:
             result = await self._watch(harvest, tell, job)
-            self._note(result, host)
+            self._note(result)
             if self._relay is not None:
                 record.impairment = asdict(await self._relay.counters())
             await self._conclude(harvest, result, weak=weak)
@@ -89,7 +88,7 @@ class Exchange:
                     await harvest.step()
         raise NotMeasured("our own packet loop did not come back", hint="is this machine overloaded?")
 
-    def _note(self, result: JobResult, host: HostWatch) -> None:
+    def _note(self, result: JobResult) -> None:
         """What the worker measured beside the packets."""
         record = self._record
         record.handshake_ms, record.bind_ms = result.handshake_ms, result.bind_ms
@@ -98,8 +97,7 @@ class Exchange:
         if all(phase is not None for phase in phases):
             record.connect_ms = sum(phase for phase in phases if phase is not None)
         record.client |= result.counters
-        record.quality |= result.quality | host.facts()
-        record.quality["stall_ms"] = result.quality.get("stall_max_ms")
+        record.quality |= result.quality
 
     async def _conclude(self, harvest: Harvest, result: JobResult, *, weak: bool) -> None:
         """Whose doing the end was. The node is asked last: one that is gone has died, whatever came before."""

@@ -7,8 +7,10 @@ import asyncio
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.metrics import NEVER, T_MAX_NS, Rows
+from probe.methods.running import Running
+from probe.metrics import T_MAX_NS, Rows
 from probe.net.clock import monotonic_ns
+from probe.net.job import MediaJob
 from probe.net.quic import ControlConnection
 from probe.records import SessionRecord
 from probe.session.merge import merge_log
@@ -19,13 +21,19 @@ SETTLE_NS = 500_000_000
 
 
 class Harvest:
-    """`rows` is the worker's shared array; what will not change any more goes to `writer`, once."""
+    """`rows` and `progress` are what the worker shares; what will not change any more goes to `writer`, once."""
 
     def __init__(
-        self, control: ControlConnection, session: int, record: SessionRecord, rows: Rows, writer: RunWriter
+        self,
+        control: ControlConnection,
+        job: MediaJob,
+        record: SessionRecord,
+        rows: Rows,
+        progress: NDArray[np.void],
+        writer: RunWriter,
     ) -> None:
-        self._control, self._session, self._record = control, session, record
-        self._rows, self._writer = rows, writer
+        self._control, self._session, self._record = control, job.session, record
+        self._running, self._progress, self._writer = Running(rows, job.plan(), 0), progress, writer
         self._cursor = 0
         self._open: NDArray[np.bool_] = np.ones(len(rows), np.bool_)
 
@@ -34,7 +42,7 @@ class Harvest:
         asked_ns = monotonic_ns()
         while True:
             entries, cursor = await self._control.log(self._session, self._cursor)
-            merge_log(self._rows, entries, self._record.packets)
+            merge_log(self._running.rows, entries, self._record.packets)
             if cursor == self._cursor:
                 break
             self._cursor = cursor
@@ -47,12 +55,12 @@ class Harvest:
         await self._hand_over(None)
 
     async def _hand_over(self, until_ns: int | None) -> None:
-        scheduled = self._rows["scheduled_ns"]
-        ready = self._open & (scheduled != NEVER)
-        if until_ns is not None:
-            ready &= scheduled <= until_ns
+        self._running.start_ns = int(self._progress["start_ns"][0])
+        if not self._running.start_ns:  # nothing was scheduled yet
+            return
+        ready = self._open if until_ns is None else self._open & self._running.due_by(until_ns)
         if ready.any():
-            self._open &= ~ready
-            chosen = self._rows[ready]
+            self._open = self._open & ~ready
+            chosen = self._running.samples(np.flatnonzero(ready))
             chosen = chosen[np.argsort(chosen["scheduled_ns"], kind="stable")]
             await asyncio.to_thread(self._writer.add_rows, self._record, chosen)

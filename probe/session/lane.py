@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 
 from probe.errors import NotMeasured
-from probe.plan.expand import NodeSchedule
+from probe.net.clock import monotonic_ns
+from probe.plan.expand import NodeSchedule, SessionSpec
 from probe.records import DIED, UNREACHABLE
 from probe.session.context import RunContext
 from probe.session.emulated import EmulatedNode
+from probe.session.extension import repeated
 from probe.session.packet_loop import PacketLoop
 from probe.session.session import Session
 from probe.session.stopping import CutOff
@@ -18,8 +21,9 @@ from probe.session.target import Patience, Target
 class Lane:
     """Runs the sessions of `node`; what goes wrong in one is in its record, and the next one follows."""
 
-    def __init__(self, node: NodeSchedule, context: RunContext) -> None:
-        self._node, self._context = node, context
+    def __init__(self, node: NodeSchedule, context: RunContext, until_ns: int | None = None) -> None:
+        """With `until_ns` over and over until then (monotonic clock), else once."""
+        self._node, self._context, self._until_ns = node, context, until_ns
 
     async def run(self) -> None:
         """All sessions, or as many as there were before the run was stopped. Raises StoreError."""
@@ -37,12 +41,17 @@ class Lane:
                 target = error
             packets, patience = PacketLoop(), Patience()
             stack.push_async_callback(packets.stop)
-            for spec in self._node.sessions:
+            for spec in self._specs():
                 if stopping.is_set():
                     return
                 session = Session(self._node, spec, target, packets, self._context)
                 await session.run(patience.seconds)
                 patience.learn(answered=session.record.outcome not in (UNREACHABLE, DIED))
+
+    def _specs(self) -> Iterable[SessionSpec]:
+        if self._until_ns is None:
+            return self._node.sessions
+        return repeated(self._node.sessions, self._until_ns, monotonic_ns)
 
     async def _target(self, stack: contextlib.AsyncExitStack) -> Target:
         node = self._node.node

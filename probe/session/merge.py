@@ -35,8 +35,10 @@ def merge_log(rows: Rows, entries: NDArray[np.void], packets: int) -> None:
 def _reflections(rows: Rows, keys: NDArray[np.int64], entries: NDArray[np.void]) -> None:
     reflected = entries["t3"] != NEVER
     keys, entries = keys[reflected], entries[reflected]
-    rows["node_sent_ns"][keys] = entries["t3"]
     rows["down_seq"][keys] = entries["down_seq"]
+    # A reflection may have told better (two-step) than the log does, if that was asked for too soon.
+    better = (entries["flags"] & log.KERNEL_T3 != 0) | (rows["stamps"][keys] & Stamp.NODE_SENT == 0)
+    rows["node_sent_ns"][keys[better]] = entries["t3"][better]
     _stamp(rows, keys, entries["flags"], log.KERNEL_T3, Stamp.NODE_SENT)
 
 

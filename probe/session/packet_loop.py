@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from probe.errors import NotMeasured, ProbeError
-from probe.metrics import SAMPLE, empty_rows
-from probe.net.job import PROGRESS, JobResult, MediaJob
+from probe.metrics import RUNNING, empty_rows
+from probe.net.job import PROGRESS, JobResult, MediaJob, shared_rows
 from probe.net.process import Child
 from probe.net.shared import SharedArray
 
@@ -16,10 +16,10 @@ _LEAVE_S = 0.3
 
 
 class PacketLoop:
-    """Runs one job at a time. `rows` and `progress` are those of the last one started."""
+    """Runs one job at a time. `rows` (metrics.RUNNING) and `progress` are those of the last one started."""
 
     def __init__(self) -> None:
-        self.rows = empty_rows(0)
+        self.rows = empty_rows(0, RUNNING)
         self.progress: Any = None
         self._child: Child | None = None
         self._busy = False
@@ -27,7 +27,6 @@ class PacketLoop:
     def start(self, job: MediaJob) -> None:
         """Begin; raises NotMeasured when there is no memory for the packets or no process to be had."""
         rows, progress = _shared(job.rows)
-        rows.array[:] = empty_rows(job.rows)
         self.rows, self.progress = rows.array, progress.array
         try:
             self._send(job, rows, progress)
@@ -87,9 +86,9 @@ class PacketLoop:
 
 def _shared(rows: int) -> tuple[SharedArray, SharedArray]:
     try:
-        return SharedArray.create(SAMPLE, rows), SharedArray.create(PROGRESS, 1)
+        return shared_rows(rows), SharedArray.create(PROGRESS, 1)
     except OSError as error:
-        size = rows * SAMPLE.itemsize / 1e6
+        size = rows * RUNNING.itemsize / 1e6
         raise NotMeasured(
             f"no memory for the packets of a session ({size:.0f} MB): {error.strerror}",
             hint="free some in /dev/shm, or make the scenario shorter or smaller",

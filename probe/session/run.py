@@ -14,12 +14,13 @@ from pathlib import Path
 
 from probe import __version__
 from probe.analysis.assess import assess
+from probe.analysis.looks import LOOKS
 from probe.analysis.results import RUN_INTERRUPTED, Assessment
 from probe.errors import ConfigError, StoreError
 from probe.metrics import T_MAX_NS
-from probe.net.clock import wall_offset
+from probe.net.clock import monotonic_ns, wall_offset
 from probe.plan.diagnostics import did_you_mean
-from probe.plan.expand import NodeSchedule, expand
+from probe.plan.expand import NodeSchedule, SessionSpec, expand
 from probe.plan.loaded import LoadedPlan, with_duration
 from probe.plan.model import OTHER, Vantage
 from probe.plan.order import order_of, shuffled
@@ -27,6 +28,7 @@ from probe.plan.scalars import parse_duration
 from probe.plan.windows import window_at
 from probe.records import Json
 from probe.session.context import RunContext
+from probe.session.extension import next_round
 from probe.session.lane import Lane
 from probe.session.progress import Listener, RunStarted
 from probe.session.stopping import Stopping
@@ -114,10 +116,35 @@ async def run_plan(
         )
         await _all_lanes([Lane(lane, context) for lane in lanes], stopping)
         assessment = await asyncio.to_thread(judge_run, results, manifest["run_id"])
+        assessment = await _extended(loaded, lanes, context, results, assessment)
         if assessment.verdict == RUN_INTERRUPTED and stopping.by is not None:
             # As `assess` finds it in the sessions that were cut off, if there is one.
             assessment = replace(assessment, exit_code=128 + stopping.by)
         _write_documents(writer, describe(assessment))
+    return assessment
+
+
+async def _extended(
+    loaded: LoadedPlan,
+    lanes: Sequence[NodeSchedule],
+    context: RunContext,
+    results: Path,
+    assessment: Assessment,
+) -> Assessment:
+    """Measure on while a gate is undecided and `evidence.extend_up_to` lasts."""
+    extend_ns, began_ns = loaded.evidence.extend_up_to_ns, monotonic_ns()
+
+    def open_now(lane: NodeSchedule, spec: SessionSpec) -> bool:
+        current = window_at(loaded.plan.windows, lane.timezone, datetime.now(UTC))
+        return lane.node.endpoint.emulated or spec.window == current
+
+    for look in range(1, LOOKS if extend_ns else 1):
+        found = next_round(look, began_ns, extend_ns, assessment, lanes, open_now)
+        if found is None or context.stopping.is_set():
+            break
+        context.look = look
+        await _all_lanes([Lane(lane, context, found.until_ns) for lane in found.lanes], context.stopping)
+        assessment = await asyncio.to_thread(judge_run, results, context.run_id)
     return assessment
 
 

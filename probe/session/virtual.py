@@ -12,7 +12,6 @@ from itertools import count
 import numpy as np
 
 from probe.impairment.chain import Path
-from probe.impairment.link import DROPPED
 from probe.impairment.profile import NetworkProfile
 from probe.impairment.virtual import BatchCarrier
 from probe.methods.batch import ADDRESS_BYTES
@@ -162,10 +161,10 @@ def _round_trip(path: Path, clock: count[int], size: int) -> int | None:
         # Trips are ten seconds apart on the path's own clock: none waits behind another.
         now = next(clock) * 10 * SECOND_NS
         there = path.up.push(np.array([now], np.int64), sizes)
-        if there[0] != DROPPED:
-            back = path.down.push(there, sizes)
-            if back[0] != DROPPED:
-                return passed + int(back[0]) - now
+        if len(there.release_ns):
+            back = path.down.push(there.release_ns[:1], sizes)
+            if len(back.release_ns):
+                return passed + int(back.release_ns[0]) - now
         passed += wait_ns
         wait_ns = min(wait_ns * 3 // 2, SECOND_NS)
         if passed > 10 * SECOND_NS:

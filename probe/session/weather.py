@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from random import Random
 
-from probe.impairment.profile import Impairment, NetworkProfile
+from probe.impairment.profile import Impairment, Loss, NetworkProfile
 from probe.session.diary import Appointment
 
 CURVE = 0.10
@@ -32,13 +32,13 @@ def level(appointment: Appointment, seed: int) -> float:
 
 
 def at_level(network: NetworkProfile, factor: float) -> NetworkProfile:
-    """The network with delay, jitter and loss `factor` times as large; the rate stays."""
+    """The network with delay, jitter and loss (of the plain model) `factor` times as large; the rate stays."""
     return replace(network, up=_scaled(network.up, factor), down=_scaled(network.down, factor))
 
 
 def _scaled(way: Impairment, factor: float) -> Impairment:
     loss = way.loss
-    if loss is not None:
+    if isinstance(loss, Loss):  # the other models state no ratio to scale
         loss = replace(loss, ratio=min(0.9, loss.ratio * factor))
         if loss.burst is not None and loss.burst < loss.shortest_burst:
             loss = replace(loss, burst=loss.shortest_burst)

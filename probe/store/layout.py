@@ -4,6 +4,8 @@
     packets/country=ID/vendor=alpha/date=2026-11-22/<run-id>-s0003-000012.parquet
     hist/country=ID/vendor=alpha/date=2026-11-22/<run-id>-s0003.parquet
 
+and, in place of many of them, `compact-<hash>.parquet` beside them (`probe.store.packs`).
+
 `date` is the UTC date of the packets. The `name=value` folders are Hive partitions, so values are
 percent-encoded as Hive does; DuckDB and Spark decode them.
 """
@@ -14,32 +16,56 @@ import datetime as dt
 import glob
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from probe.metrics import Rows
 from probe.records import SessionRecord
+
+if TYPE_CHECKING:
+    from probe.store.packs import Entry
 
 SECOND_NS = 1_000_000_000
 DAY_NS = 86_400 * SECOND_NS
 MANIFEST = "manifest.json"
 SUMMARY = "summary.json"
 VERDICT = "verdict.json"
-_PACKETS, _HISTOGRAMS = "packets", "hist"
+REMOVED = "removed.json"
+PACKETS, HISTOGRAMS = "packets", "hist"
 _SEGMENT = re.compile(r"(?P<run>.+)-s(?P<session>\d{4,9})-(?P<number>\d{6,9})\.parquet")
+_HISTOGRAM = re.compile(r"(?P<run>.+)-s(?P<session>\d{4,9})\.parquet")
+_PACK = re.compile(r"compact-[0-9a-f]{16}\.parquet")
 _VALUE_WIDTH = 100
 _EPOCH = dt.date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class SegmentFile:
-    """A file whose name says that it is segment `number` of session `session` of run `run_id`."""
+    """Where segment `number` of session `session` of run `run_id` is.
+
+    `entry` is None for a file of its own, whose name says so; else its place in a compacted file.
+    """
 
     run_id: str
     session: int
     number: int
+    path: Path
+    entry: Entry | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        return self.run_id, self.session, self.number
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class HistogramFile:
+    """A file whose name says that it is the histogram of one session."""
+
+    run_id: str
+    session: int
     path: Path
 
 
@@ -54,26 +80,68 @@ def session_path(root: Path, run_id: str, index: int) -> Path:
 def segment_path(root: Path, record: SessionRecord, day: dt.date, number: int) -> Path:
     """Unique by run, session and number: the same segment written twice is one file."""
     name = f"{record.run_id}-s{record.index:04d}-{number:06d}.parquet"
-    return _partition(root, _PACKETS, record, day) / name
+    return _partition(root, PACKETS, record, day) / name
 
 
 def histogram_path(root: Path, record: SessionRecord, day: dt.date) -> Path:
-    return _partition(root, _HISTOGRAMS, record, day) / f"{record.run_id}-s{record.index:04d}.parquet"
+    return _partition(root, HISTOGRAMS, record, day) / f"{record.run_id}-s{record.index:04d}.parquet"
 
 
 def segment_files(
     root: Path, *, run_id: str | None = None, country: str | None = None, vendor: str | None = None
 ) -> list[SegmentFile]:
-    """The stored segments by their names, in order of run, session and number; no file is opened.
+    """The segments in files of their own, by their names, in order of run, session and number.
 
-    Other files (temporary ones, other people's) are passed over.
+    No file is opened; others (compacted, temporary, other people's) are passed over.
     """
-    folder = root / _PACKETS
+    return sorted(_matching(_folder(root, PACKETS, country, vendor), run_id))
+
+
+def pack_files(
+    root: Path, table: str = PACKETS, *, country: str | None = None, vendor: str | None = None
+) -> list[Path]:
+    """The compacted files of `packets` or `hist`, by their names; no file is opened."""
+    found = _folder(root, table, country, vendor).rglob("compact-*.parquet")
+    return sorted(path for path in found if _PACK.fullmatch(path.name))
+
+
+def histogram_files(root: Path) -> list[HistogramFile]:
+    """The histograms in files of their own, by their names, in order of run and session."""
+    found = []
+    for path in (root / HISTOGRAMS).rglob("*-s*.parquet"):
+        match = _HISTOGRAM.fullmatch(path.name)
+        if match is not None:
+            found.append(HistogramFile(match["run"], int(match["session"]), path))
+    return sorted(found)
+
+
+def pack_name(contents: Iterable[object]) -> str:
+    """The same contents have the same name: compacting again writes the same file."""
+    digest = hashlib.sha256("\n".join(map(repr, contents)).encode()).hexdigest()
+    return f"compact-{digest[:16]}.parquet"
+
+
+def is_stored_name(name: str) -> bool:
+    """Whether a file of this name under `packets` or `hist` is one of the store's."""
+    return any(pattern.fullmatch(name) for pattern in (_SEGMENT, _HISTOGRAM, _PACK))
+
+
+def partition_date(path: Path) -> dt.date | None:
+    """The UTC date of the folder that a file lies in."""
+    name, _, value = path.parent.name.partition("=")
+    try:
+        return dt.date.fromisoformat(value) if name == "date" else None
+    except ValueError:
+        return None
+
+
+def _folder(root: Path, table: str, country: str | None, vendor: str | None) -> Path:
+    folder = root / table
     if country is not None:
         folder = folder / f"country={partition_value(country)}"
         if vendor is not None:
             folder = folder / f"vendor={partition_value(vendor)}"
-    return sorted(_matching(folder, run_id))
+    return folder
 
 
 def _matching(folder: Path, run_id: str | None) -> Iterator[SegmentFile]:

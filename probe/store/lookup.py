@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from probe.errors import ConfigError
-from probe.store import layout
+from probe.store.listing import stored_segments
 
 _SHOWN = 3
 
@@ -60,4 +60,4 @@ def _run_at(path: Path) -> tuple[Path, str]:
 
 
 def _all_ids(root: Path) -> list[str]:
-    return sorted({*run_ids(root), *(file.run_id for file in layout.segment_files(root))})
+    return sorted({*run_ids(root), *(file.run_id for file in stored_segments(root).files)})

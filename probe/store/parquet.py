@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -26,23 +26,29 @@ Connection: TypeAlias = "DuckDBPyConnection"
 _ERRNO = re.compile(r'"errno":"(\d+)"')
 
 
-def connect() -> Connection:
+def connect(threads: int = 1, memory: str = "") -> Connection:
     """A database in memory for one thread at a time.
 
     It works with one thread of its own, because the packet loop may be running beside it, and never
-    downloads an extension.
+    downloads an extension. `memory` limits what it keeps (`1GB`).
     """
     import duckdb
 
-    return duckdb.connect(
+    limit = {"memory_limit": memory} if memory else {}
+
+    connection = duckdb.connect(
         ":memory:",
         config={
-            "threads": 1,
+            "threads": threads,
+            **limit,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
             "python_enable_replacements": False,
         },
     )
+    # It would go to stdout, into the one JSON document.
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 def literal(text: str) -> str:
@@ -76,21 +82,52 @@ def write_table(
 
     `metadata` becomes the file's key/value metadata. Raises StoreError.
     """
-    import duckdb
-
     select = ", ".join(f'{expression} AS "{name}"' for name, expression in columns.items())
-    pairs = ", ".join(f"{name}: {literal(value)}" for name, value in metadata.items())
     connection.register("arrays", {name: np.ascontiguousarray(array) for name, array in arrays.items()})
     try:
-        with publishing(path) as temporary:
-            connection.execute(
-                f"COPY (SELECT {select} FROM arrays) TO {literal(str(temporary))} "  # noqa: S608 - ours
-                f"(FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false, KV_METADATA {{{pairs}}})"
-            )
-    except duckdb.Error as error:
-        raise cannot_write(path, _errno(str(error)), _first_line(error)) from error
+        write_query(connection, path, f"SELECT {select} FROM arrays", metadata)  # noqa: S608 - ours
     finally:
         connection.unregister("arrays")
+
+
+def write_query(
+    connection: Connection,
+    path: Path,
+    query: str,
+    metadata: Mapping[str, str],
+    check: Callable[[Path], object] | None = None,
+) -> None:
+    """Write the result of `query` in its order, as `write_table`; `check` may look at it before it is there.
+
+    Raises StoreError, and what `check` raises.
+    """
+    pairs = ", ".join(f"{name}: {literal(value)}" for name, value in metadata.items())
+    write_copy(
+        connection,
+        path,
+        query,
+        f"FORMAT parquet, COMPRESSION zstd, USE_TMP_FILE false, KV_METADATA {{{pairs}}}",
+        check,
+    )
+
+
+def write_copy(
+    connection: Connection,
+    path: Path,
+    query: str,
+    options: str,
+    check: Callable[[Path], object] | None = None,
+) -> None:
+    """`COPY (query) TO path (options)`, all or nothing. Raises StoreError."""
+    import duckdb
+
+    try:
+        with publishing(path) as temporary:
+            connection.execute(f"COPY ({query}) TO {literal(str(temporary))} ({options})")
+            if check is not None:
+                check(temporary)
+    except duckdb.Error as error:
+        raise cannot_write(path, _errno(str(error)), _first_line(error)) from error
 
 
 def read_metadata(connection: Connection, paths: Sequence[Path]) -> list[dict[str, str]]:

@@ -13,8 +13,11 @@ from probe.errors import ConfigError
 from probe.records import INTERRUPTED, Json, SessionRecord
 from probe.store import layout
 from probe.store.documents import Unreadable, read_json
+from probe.store.listing import stored_segments
+from probe.store.lock import reading
 from probe.store.lookup import find_run, run_ids
 from probe.store.parquet import Connection, connect
+from probe.store.removed import removed_sentence
 from probe.store.runid import start_of
 from probe.store.sessions import SessionFiles, StoredSession, files_of_run, load_session
 
@@ -57,9 +60,11 @@ def load_run(root: Path, name: str | Path, *, without: Collection[int] = ()) -> 
     """
     root, run_id = find_run(root, name)
     folder = layout.run_folder(root, run_id)
-    found, problems = files_of_run(folder, run_id, layout.segment_files(root, run_id=run_id))
     sessions = []
-    with connect() as connection:
+    with reading(root), connect() as connection:
+        stored = stored_segments(root, run_id=run_id, connection=connection)
+        found, problems = files_of_run(folder, run_id, stored.files)
+        problems += stored.problems
         for files in found:
             if files.index in without:
                 continue
@@ -67,13 +72,17 @@ def load_run(root: Path, name: str | Path, *, without: Collection[int] = ()) -> 
             problems += wrong
             if session is not None:
                 sessions.append(session)
+    gone = sum(session.removed for session in sessions)
+    if gone:
+        problems.append(removed_sentence(run_id, gone, len(sessions)))
     manifest, lost = _manifest(folder, run_id, sessions)
     return StoredRun(manifest, sessions, lost + problems, run_id, folder)
 
 
 def list_runs(root: Path) -> list[RunInfo]:
     """All runs under `root`, oldest first; no packet is read."""
-    stored = layout.segment_files(root)
+    with reading(root):
+        stored = stored_segments(root).files
     segments = {run: list(group) for run, group in groupby(stored, key=lambda file: file.run_id)}
     infos = []
     for run_id in sorted({*run_ids(root), *segments}):
@@ -96,13 +105,12 @@ def find_sessions(
     """The newest `limit` sessions of a node that started before `before` (ISO 8601 with a zone).
 
     Newest first. `where` narrows the choice (a window, a scenario): what it refuses is not counted
-    against the limit and its packets are not read. Sessions that never reached the node are included.
+    against the limit and its packets are not read. Sessions that never reached the node are included,
+    those whose packets were removed are not.
     """
     end = datetime.fromisoformat(before)
     if end.tzinfo is None:
         raise ValueError(f"{before!r} has no zone")
-    stored = layout.segment_files(root, country=country, vendor=vendor)
-    segments = {run: list(group) for run, group in groupby(stored, key=lambda file: file.run_id)}
 
     def wanted(record: SessionRecord) -> bool:
         here = (record.country, record.vendor, record.node) == (country, vendor, node)
@@ -110,7 +118,9 @@ def find_sessions(
         return here and start is not None and start < end and (where is None or where(record))
 
     sessions: list[StoredSession] = []
-    with connect() as connection:
+    with reading(root), connect() as connection:
+        stored = stored_segments(root, country=country, vendor=vendor, connection=connection).files
+        segments = {run: list(group) for run, group in groupby(stored, key=lambda file: file.run_id)}
         for run_id in sorted({*run_ids(root), *segments}, reverse=True):
             folder = layout.run_folder(root, run_id)
             found, _ = files_of_run(folder, run_id, segments.get(run_id, []))
@@ -124,7 +134,8 @@ def _wanted_sessions(
     connection: Connection, found: list[SessionFiles], wanted: Callable[[SessionRecord], bool], limit: int
 ) -> Iterator[StoredSession]:
     """At most `limit` sessions of one run, newest first; sessions without a document come first."""
-    candidates = [files for files in found if files.record is None or wanted(files.record)]
+    present = [files for files in found if files.removed is None]
+    candidates = [files for files in present if files.record is None or wanted(files.record)]
     candidates.sort(key=lambda files: files.record.started_at if files.record else "~", reverse=True)
     for files in candidates:
         if limit <= 0:

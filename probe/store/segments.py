@@ -30,11 +30,15 @@ _FIELD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What a segment file holds; `record` is the session as it was known when the file was written."""
+    """What a segment file holds; `record` is the session as it was known when the file was written.
+
+    `layout` describes the rows as they are stored; `rows` have today's layout.
+    """
 
     file: SegmentFile
     record: SessionRecord
     rows: Rows
+    layout: str
 
 
 def write_segment(connection: Connection, root: Path, record: SessionRecord, rows: Rows, number: int) -> Path:
@@ -58,8 +62,8 @@ def write_segment(connection: Connection, root: Path, record: SessionRecord, row
         "session": str(record.index),
         "segment": str(number),
         "rows": str(len(rows)),
-        "sample": _layout_text(SAMPLE),
-        "sha256": _digest(rows),
+        "sample": layout_text(SAMPLE),
+        "sha256": digest(rows),
         "record": encode(record.to_json()),
     }
     write_table(connection, path, arrays, columns, metadata)
@@ -80,7 +84,7 @@ def read_segments(connection: Connection, files: Sequence[SegmentFile]) -> tuple
     except Unreadable as error:
         reason = str(error)
     except (duckdb.Error, ValueError, TypeError) as error:
-        reason = f"{files[0].path} is torn or no Parquet file of packets: {_short(error)}"
+        reason = f"{files[0].path} is torn or no Parquet file of packets: {short(error)}"
     if len(files) == 1:
         return [], [reason]
     segments: list[Segment] = []
@@ -97,11 +101,11 @@ def _read_together(connection: Connection, files: Sequence[SegmentFile]) -> list
     paths = [file.path for file in files]
     entries = read_metadata(connection, paths)
     headers = [_check_header(file, entry) for file, entry in zip(files, entries, strict=True)]
-    layout = _parse_layout(files[0].path, entries[0]["sample"])
+    layout = parse_layout(files[0].path, entries[0]["sample"])
     for file, entry in zip(files, entries, strict=True):
         if entry["sample"] != entries[0]["sample"]:
             raise Unreadable(f"{file.path} has other columns than the segments beside it")
-    columns = {name: _loaded(name) for name in layout.names or ()}
+    columns = {name: loaded(name) for name in layout.names or ()}
     arrays = read_columns(connection, paths, columns)
     counts = [int(entry["rows"]) for entry in entries]
     stored = np.zeros(len(next(iter(arrays.values()))), layout)
@@ -113,10 +117,23 @@ def _read_together(connection: Connection, files: Sequence[SegmentFile]) -> list
     starts = np.cumsum([0, *counts])
     for index, file in enumerate(files):
         rows = stored[starts[index] : starts[index + 1]]
-        if _digest(rows) != entries[index]["sha256"]:
+        if digest(rows) != entries[index]["sha256"]:
             raise Unreadable(f"{file.path} is damaged: its rows do not match their checksum")
-        segments.append(Segment(file, headers[index], _as_sample(rows)))
+        segments.append(Segment(file, headers[index], as_sample(rows), entries[index]["sample"]))
     return segments
+
+
+def read_records(connection: Connection, files: Sequence[SegmentFile]) -> list[SessionRecord]:
+    """The session's record in each segment file that can be used; no packet is read."""
+    import duckdb
+
+    records = []
+    for file in files:
+        try:
+            records.append(_check_header(file, read_metadata(connection, [file.path])[0]))
+        except (Unreadable, duckdb.Error, ValueError):
+            continue
+    return records
 
 
 def _check_header(file: SegmentFile, entry: dict[str, str]) -> SessionRecord:
@@ -132,11 +149,11 @@ def _check_header(file: SegmentFile, entry: dict[str, str]) -> SessionRecord:
     return parse_record(file.path, json.loads(entry["record"]))
 
 
-def _layout_text(dtype: np.dtype[np.void]) -> str:
+def layout_text(dtype: np.dtype[np.void]) -> str:
     return json.dumps([[name, str(dtype[name])] for name in dtype.names or ()])
 
 
-def _parse_layout(path: Path, text: str) -> np.dtype[np.void]:
+def parse_layout(path: Path, text: str) -> np.dtype[np.void]:
     """The layout of the rows when they were written: fields may have been added since."""
     fields = [(str(name), str(kind)) for name, kind in json.loads(text)]
     for name, kind in fields:
@@ -145,7 +162,7 @@ def _parse_layout(path: Path, text: str) -> np.dtype[np.void]:
     return np.dtype(fields)
 
 
-def _as_sample(rows: Rows) -> Rows:
+def as_sample(rows: Rows) -> Rows:
     """Rows in today's layout: unknown fields dropped, missing ones as if nothing had happened."""
     if rows.dtype == SAMPLE:
         return rows
@@ -159,13 +176,13 @@ def _stored(name: str) -> str:
     return f"nullif({name}, {NEVER})" if name in TIME_FIELDS else name
 
 
-def _loaded(name: str) -> str:
+def loaded(name: str) -> str:
     return f"coalesce({name}, {NEVER})" if name.endswith("_ns") else name
 
 
-def _digest(rows: Rows) -> str:
+def digest(rows: Rows) -> str:
     return hashlib.sha256(np.ascontiguousarray(rows).view(np.uint8).data).hexdigest()
 
 
-def _short(error: BaseException) -> str:
+def short(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0][:200]

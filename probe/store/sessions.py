@@ -13,8 +13,10 @@ from probe.metrics import Rows, empty_rows
 from probe.records import INTERRUPTED, SessionRecord
 from probe.store.documents import Unreadable, parse_record, read_json
 from probe.store.layout import SegmentFile
+from probe.store.packs import read_stored
 from probe.store.parquet import Connection
-from probe.store.segments import Segment, read_segments
+from probe.store.removed import read_removed
+from probe.store.segments import Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +25,30 @@ class StoredSession:
 
     `complete`: its document was written, so the session ended by itself; otherwise the record is the one
     in its newest segment with outcome "interrupted", and the packets of its last seconds are missing.
-    `problems`: sentences about its files.
+    `problems`: sentences about its files. `removed`: its packets were removed on purpose (`keep_raw`), and
+    `rows` is empty.
     """
 
     record: SessionRecord
     rows: Rows
     complete: bool = True
     problems: tuple[str, ...] = ()
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SessionFiles:
-    """What is on disk of one session: its document's record and number of segments, and the segments."""
+    """What is on disk of one session: its document's record and number of segments, and the segments.
+
+    `removed` is what is known of a session whose packets were removed on purpose.
+    """
 
     run_id: str
     index: int
     record: SessionRecord | None
     expected: int
     segments: list[SegmentFile]
+    removed: SessionRecord | None = None
 
 
 def files_of_run(
@@ -51,25 +59,33 @@ def files_of_run(
     `folder` is the run's, which may be gone; `segments` are the run's in order. No packet is read.
     """
     by_index = {index: list(group) for index, group in groupby(segments, key=lambda file: file.session)}
-    documents: dict[int, tuple[SessionRecord, int]] = {}
+    documents: dict[int, tuple[SessionRecord | None, int]] = {}
     problems: list[str] = []
     for path in sorted((folder / "sessions").glob("[0-9]*.json")):
         try:
-            record, expected = _read_document(path, run_id)
-            documents[record.index] = (record, expected)
+            found_record, segments_written = _read_document(path, run_id)
+            documents[found_record.index] = (found_record, segments_written)
         except Unreadable as error:
             problems.append(str(error))
+    removed, wrong = read_removed(folder, run_id)
+    problems += wrong
     found = []
-    for index in sorted({*documents, *by_index}):
-        record_or_none, expected = documents.get(index, (None, 0))
-        found.append(SessionFiles(run_id, index, record_or_none, expected, by_index.get(index, [])))
+    for index in sorted({*documents, *by_index, *removed}):
+        record, expected = documents.get(index, (None, 0))
+        gone = removed.get(index)
+        segments = [] if gone else by_index.get(index, [])
+        found.append(SessionFiles(run_id, index, record, expected, segments, gone.record if gone else None))
     return found, problems
 
 
 def load_session(connection: Connection, files: SessionFiles) -> tuple[StoredSession | None, list[str]]:
     """The session, None when nothing of it is readable; and a sentence for each thing that is wrong."""
+    if files.removed is not None:
+        return StoredSession(
+            files.record or files.removed, empty_rows(0), files.record is not None, removed=True
+        ), []
     chosen, problems = _once(files.segments)
-    segments, unread = read_segments(connection, chosen)
+    segments, unread = read_stored(connection, chosen)
     problems += unread
     record = files.record
     if record is None:

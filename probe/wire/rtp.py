@@ -8,12 +8,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 HEADER_BYTES = 12
+VERSION = 0x80
+"""First byte of a packet of version 2 without padding, extension or CSRC."""
 OSN_BYTES = 2
 """RFC 4588 4: an RTX payload starts with the original sequence number."""
 
 _HEADER = np.dtype(
     [("v_p_x_cc", "u1"), ("m_pt", "u1"), ("sequence", ">u2"), ("timestamp", ">u4"), ("ssrc", ">u4")]
 )
+
+
+_MEDIA_MASK, _MEDIA_BITS = 0xDF60_0000, VERSION << 24 | 0x60_0000
 
 
 class Headers(NamedTuple):
@@ -43,7 +48,7 @@ def write_headers(
 ) -> None:
     """Write version 2 headers without CSRC or extension into the first 12 bytes of every row."""
     header = structured(data, 0, _HEADER)
-    header["v_p_x_cc"] = 0x80
+    header["v_p_x_cc"] = VERSION
     header["m_pt"] = np.asarray(payload_type, np.uint8) | (np.asarray(marker, np.uint8) << 7)
     header["sequence"] = sequence
     header["timestamp"] = timestamp
@@ -56,7 +61,7 @@ def read_headers(data: NDArray[np.uint8], size: NDArray[np.int64]) -> Headers:
         data = np.pad(data, ((0, 0), (0, HEADER_BYTES - data.shape[1])))
     header = structured(data, 0, _HEADER)
     return Headers(
-        valid=(header["v_p_x_cc"] & 0xDF == 0x80) & (size >= HEADER_BYTES),
+        valid=(header["v_p_x_cc"] & 0xDF == VERSION) & (size >= HEADER_BYTES),
         marker=header["m_pt"] > 127,
         payload_type=header["m_pt"] & np.uint8(127),
         sequence=header["sequence"].astype(np.uint16),
@@ -65,14 +70,28 @@ def read_headers(data: NDArray[np.uint8], size: NDArray[np.int64]) -> Headers:
     )
 
 
-def write_original_sequence(data: NDArray[np.uint8], sequence: ArrayLike) -> None:
-    """Write the RTX original sequence number behind the header of every row."""
-    osn = np.asarray(sequence).astype(np.uint16)
-    data[:, HEADER_BYTES] = osn >> 8
-    data[:, HEADER_BYTES + 1] = osn & 0xFF
+def is_media(start: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """By the first 32-bit word of each packet: version 2, no extension or CSRC, and a dynamic payload type
+    (96..127, RFC 3551 6), which is never taken for RTCP's second byte (RFC 5761 4)."""
+    media: NDArray[np.bool_] = start & _MEDIA_MASK == _MEDIA_BITS
+    return media
 
 
-def read_original_sequence(data: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """The RTX original sequence number of every row."""
-    high = data[:, HEADER_BYTES].astype(np.uint16)
-    return high << np.uint16(8) | data[:, HEADER_BYTES + 1]
+def is_one_media(start: int) -> bool:
+    """`is_media` of one packet."""
+    return start & _MEDIA_MASK == _MEDIA_BITS
+
+
+def encapsulate(data: NDArray[np.uint8], original: ArrayLike) -> NDArray[np.uint8]:
+    """RTX packets (RFC 4588 4): every row with its original sequence number between header and payload."""
+    osn = np.asarray(original).astype(">u2").reshape(-1, 1).view(np.uint8)
+    osn = np.broadcast_to(osn, (len(data), OSN_BYTES))
+    return np.concatenate([data[:, :HEADER_BYTES], osn, data[:, HEADER_BYTES:]], axis=1)
+
+
+def decapsulate(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What `encapsulate` was given, as wide as `data`; the header stays that of the RTX packet."""
+    plain = np.zeros_like(data)
+    plain[:, :HEADER_BYTES] = data[:, :HEADER_BYTES]
+    plain[:, HEADER_BYTES:-OSN_BYTES] = data[:, HEADER_BYTES + OSN_BYTES :]
+    return plain

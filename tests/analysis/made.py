@@ -78,7 +78,7 @@ def crossings(
     rows["seq"] = np.arange(len(up_ms)) % each
     rows["stream"] = np.arange(len(up_ms)) // each
     rows["size"] = 120
-    sent = START + np.round(rows["seq"] * spacing_ms * MS).astype(np.int64)
+    sent = START + np.round(rows["seq"].astype(np.float64) * spacing_ms * MS).astype(np.int64)
     rows["scheduled_ns"] = rows["sent_ns"] = sent
     up, down = times(up_ms), times(down_ms)
     reached, returned = up != NEVER, (up != NEVER) & (down != NEVER)
@@ -98,6 +98,12 @@ def steady(
     up: list[float | None] = [None] * lost_up + [up_ms] * (n - lost_up)
     down: list[float | None] = [None] * (lost_up + lost_down) + [down_ms] * (n - lost_up - lost_down)
     return crossings(up, down)
+
+
+def scattered(n: int = 1000, lost_up: int = 60) -> Rows:
+    """As `steady`, with the losses on the way up one by one and evenly apart."""
+    lost = set(np.linspace(0, n - 1, lost_up).astype(int).tolist())
+    return crossings([None if at in lost else 30.0 for at in range(n)], [40.0] * n)
 
 
 def summary(rows: Rows | None = None, **changes: Any) -> SessionSummary:

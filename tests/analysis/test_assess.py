@@ -12,7 +12,7 @@ from probe.analysis.results import Assessment, Judgement, SessionSummary
 from probe.metrics import Rows, empty_rows
 from probe.objectives import Evidence, Threshold, parse_expression
 from probe.records import SessionRecord
-from tests.analysis.made import record, steady, summary
+from tests.analysis.made import record, scattered, steady, summary
 
 
 class Stored(NamedTuple):
@@ -95,7 +95,7 @@ def test_everything_comes_from_stored_samples() -> None:
     sessions = [
         Stored(record(index=0), steady()),
         Stored(record(index=1, window="offpeak"), steady(1000, 30, 41)),
-        Stored(record(index=2, vendor="beta", transport="quic-stream"), steady(1000, lost_up=80)),
+        Stored(record(index=2, vendor="beta", transport="quic-stream"), scattered(1000, 80)),
     ]
     history = [Stored(record(run_id="earlier", window="offpeak"), steady()), sessions[0]]
     found = assess(manifest("loss < 1%", "rtt.p95 < 75ms"), sessions, history)
@@ -104,7 +104,7 @@ def test_everything_comes_from_stored_samples() -> None:
     assert document["verdict"] == "fail"
     assert list(document) == [
         *("schema_version", "run_id", "verdict", "exit_code", "emulated", "vantage"),
-        *("sessions", "thresholds", "peak", "quality"),
+        *("sessions", "thresholds", "peak", "quality", "hours"),
     ]
     assert (len(document["sessions"]), len(document["thresholds"])) == (3, 8)
     row = next(row for row in document["peak"] if row["metric"] == "rtt.p95" and row["vendor"] == "alpha")

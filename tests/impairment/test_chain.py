@@ -7,6 +7,7 @@ import numpy as np
 from probe.impairment.chain import Chain, Path
 from probe.impairment.link import DROPPED, Link
 from probe.impairment.profile import CLEAN, Impairment, Loss, NetworkProfile
+from tests.impairment.releases import release_of
 
 MS = 1_000_000
 ARRIVAL = np.arange(5000, dtype=np.int64) * MS
@@ -15,7 +16,7 @@ SIZE = np.full(5000, 200)
 
 def test_delays_add_and_losses_multiply() -> None:
     chain = Path.of([Impairment(10 * MS, loss=Loss(0.1)), Impairment(30 * MS, loss=Loss(0.2))], [], 1).up
-    release = chain.push(ARRIVAL, SIZE)
+    release = release_of(chain, ARRIVAL, SIZE)
     passed = release != DROPPED
     assert set((release - ARRIVAL)[passed].tolist()) == {40 * MS}
     assert abs(passed.mean() - 0.72) < 0.026
@@ -30,7 +31,7 @@ def test_delays_add_and_losses_multiply() -> None:
 
 def test_nothing_in_the_way_still_counts() -> None:
     path = Path.through([CLEAN, CLEAN], 1)
-    assert (path.up.push(ARRIVAL, SIZE) == ARRIVAL).all()
+    assert (release_of(path.up, ARRIVAL, SIZE) == ARRIVAL).all()
     assert path.up.counters.delivered == 5000
     assert path.down.counters.offered == 0
     assert path.down.earliest_release(7) == 7
@@ -49,24 +50,27 @@ def test_a_network_behind_it_moves_nothing_of_the_first_link() -> None:
     )
     behind = NetworkProfile("b", "b", Impairment(3 * MS), Impairment(3 * MS), "x")
     alone, both = Path.through([access], 4), Path.through([access, behind], 4)
-    first = alone.up.push(ARRIVAL, SIZE)
-    assert (first[first != DROPPED] + 3 * MS == both.up.push(ARRIVAL, SIZE)[first != DROPPED]).all()
-    assert ((alone.down.push(ARRIVAL, SIZE) == DROPPED) == (both.down.push(ARRIVAL, SIZE) == DROPPED)).all()
+    first = release_of(alone.up, ARRIVAL, SIZE)
+    assert (first[first != DROPPED] + 3 * MS == release_of(both.up, ARRIVAL, SIZE)[first != DROPPED]).all()
+    assert (
+        (release_of(alone.down, ARRIVAL, SIZE) == DROPPED)
+        == (release_of(both.down, ARRIVAL, SIZE) == DROPPED)
+    ).all()
 
 
 def test_directions_and_links_have_their_own_luck() -> None:
     lossy = Impairment(loss=Loss(0.3))
     path = Path.of([lossy], [lossy], 1)
-    assert (path.up.push(ARRIVAL, SIZE) != path.down.push(ARRIVAL, SIZE)).any()
+    assert (release_of(path.up, ARRIVAL, SIZE) != release_of(path.down, ARRIVAL, SIZE)).any()
     twice = Path.of([lossy, lossy], [], 1).up
-    assert abs((twice.push(ARRIVAL, SIZE) != DROPPED).mean() - 0.49) < 0.03
+    assert abs((release_of(twice, ARRIVAL, SIZE) != DROPPED).mean() - 0.49) < 0.03
 
 
 def test_a_reordering_link_is_passed_last() -> None:
     shuffle, slow = Impairment(20 * MS, 10 * MS, ordered=False), Impairment(rate_bps=10_000_000)
     chain = Chain([Link(shuffle, 1), Link(slow, 2)])
     assert [link.impairment.ordered for link in chain.links] == [True, False]
-    assert (np.diff(chain.push(ARRIVAL, SIZE)) < 0).any()
+    assert (np.diff(release_of(chain, ARRIVAL, SIZE)) < 0).any()
 
 
 def test_the_earliest_release_of_a_row_is_a_lower_bound() -> None:
@@ -74,4 +78,4 @@ def test_the_earliest_release_of_a_row_is_a_lower_bound() -> None:
     for when in ARRIVAL[:500].tolist():
         bound = chain.earliest_release(when)
         assert bound >= when + chain.min_delay_ns
-        assert chain.push(np.array([when]), np.array([0]))[0] >= bound
+        assert release_of(chain, np.array([when]), np.array([0]))[0] >= bound

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from probe.impairment.delay import DelayLine, table
-from probe.impairment.draws import BLOCK
-from probe.impairment.profile import Impairment
+from probe.impairment.draws import BLOCK, DELAY, Draws
+from probe.impairment.profile import Impairment, Table
 from probe.metrics import Times
 
 MS = 1_000_000
 
 
 def delays(impairment: Impairment, packets: int = 100_000, seed: int = 5) -> Times:
-    line = DelayLine(impairment, seed)
-    return np.concatenate([line.block() for _ in range(-(-packets // BLOCK))])[:packets]
+    line, draws = DelayLine(impairment, seed), Draws(seed, DELAY)
+    blocks = [line.delays(draws.block()) for _ in range(-(-packets // BLOCK))]
+    return np.maximum(np.concatenate(blocks)[:packets], 0)
 
 
 @pytest.mark.parametrize(
@@ -86,3 +89,34 @@ def test_jitter_moves_no_loss_and_the_other_way_round() -> None:
     with_normal = delays(Impairment(0, 1 * MS), 4096)
     with_longer = delays(Impairment(100 * MS, 1 * MS), 4096)
     assert (np.maximum(with_longer - 100 * MS, 0) == with_normal).all()
+
+
+@pytest.mark.parametrize("distribution", ["normal", "uniform", "pareto", "paretonormal"])
+def test_correlated_jitter_is_correlated_and_keeps_its_shape(distribution: str) -> None:
+    plain = Impairment(100 * MS, 20 * MS, distribution=distribution)  # type: ignore[arg-type]
+    walking = replace(plain, jitter_correlation=0.8)
+    independent, sample = delays(plain, 400_000) / MS, delays(walking, 400_000) / MS
+    assert sample.mean() == pytest.approx(independent.mean(), abs=0.4)
+    assert sample.std() == pytest.approx(independent.std(), rel=0.03)
+    quantiles = np.linspace(0.02, 0.98, 25)
+    assert np.quantile(sample, quantiles) == pytest.approx(np.quantile(independent, quantiles), abs=0.9)
+    rank = sample.argsort().argsort()
+    for lag in (1, 3):  # rank correlation of a Gaussian sequence with coefficient 0.8^lag
+        seen = np.corrcoef(rank[lag:], rank[:-lag])[0, 1]
+        assert seen == pytest.approx(6 / np.pi * np.arcsin(0.8**lag / 2), abs=0.02)
+
+
+def test_netems_correlation_of_delays_has_no_effect() -> None:
+    # kernel, 50 %: autocorrelation .009 (uniform), -.0006 (normal)
+    for distribution in ("uniform", "normal"):
+        impairment = Impairment(100 * MS, 20 * MS, distribution=distribution, delay_correlation=0.5)
+        sample = delays(impairment)
+        assert np.corrcoef(sample[1:], sample[:-1])[0, 1] == pytest.approx(0, abs=0.013)
+        assert sample.mean() / MS == pytest.approx(100, abs=0.3)
+
+
+def test_a_table_of_ones_own() -> None:
+    mine = Table("mine", (-8192, 0, 0, 16384))
+    values, counts = np.unique(delays(Impairment(100 * MS, 10 * MS, mine)), return_counts=True)
+    assert values.tolist() == [90 * MS, 100 * MS, 120 * MS]
+    assert counts / 100_000 == pytest.approx([0.25, 0.5, 0.25], abs=0.006)

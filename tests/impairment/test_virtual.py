@@ -21,6 +21,7 @@ from probe.impairment.profile import Impairment, Loss
 from probe.impairment.virtual import BatchCarrier, DatagramCarrier
 from probe.methods.batch import ADDRESS_BYTES, FOREVER, Batch, empty_batch
 from probe.metrics import NEVER, Times
+from tests.impairment.releases import release_of
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -109,13 +110,13 @@ def test_it_is_the_link_and_nothing_else(ordered: bool, delay_ns: int) -> None:
     pinger, echo = echoed(up, down, DUE)
     path = Path.of([up], [down], 1)
     size = np.full(len(DUE), 8)
-    there = path.up.push(DUE, size)
+    there = release_of(path.up, DUE, size)
     reached = np.flatnonzero(there != NEVER)
     order = reached[np.argsort(there[reached], kind="stable")]
     assert echo.arrived == order.tolist()
     # An instant at which nothing can be foreseen is run 1 us at a time: so much later may a packet be.
     assert (np.abs(np.array(echo.times) - there[order]) <= 1000).all()
-    back = path.down.push(there[order], size[order])
+    back = release_of(path.down, there[order], size[order])
     expected = np.full(len(DUE), NEVER)
     expected[order] = back
     assert ((pinger.back == NEVER) == (expected == NEVER)).all()

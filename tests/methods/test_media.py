@@ -8,10 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.impairment.profile import Impairment, Loss
-from probe.methods.batch import ADDRESS_BYTES, Batch
+from probe.methods import media_client, packet_source, reflector
+from probe.methods.batch import ADDRESS_BYTES, Batch, join
+from probe.methods.packet_source import PacketSource
+from probe.methods.schedule import schedule, stream_spec
 from probe.metrics import NEVER, Unsent
 from probe.wire import log, media
-from tests.exchange import Exchange, exchange
+from tests.exchange import SSRC_BASE, TOKEN, Exchange, exchange
 
 MS = 1_000_000
 CLEAN = Impairment(delay_ns=25 * MS)
@@ -75,6 +78,18 @@ def test_same_seed_same_fates() -> None:
     assert not np.array_equal(first.rows, exchange(LOSSY_UP, LOSSY_DOWN, seconds=20, seed=10).rows)
 
 
+@pytest.mark.parametrize("preset", ["voice", "video"])
+def test_a_packet_alone_is_handled_as_in_a_batch(monkeypatch: pytest.MonkeyPatch, preset: str) -> None:
+    alone = exchange(LOSSY_UP, LOSSY_DOWN, preset=preset, seconds=20)
+    for module in (media_client, packet_source, reflector):
+        monkeypatch.setattr(module, "ALONE", 0)
+    batched = exchange(LOSSY_UP, LOSSY_DOWN, preset=preset, seconds=20)
+    assert np.array_equal(alone.rows, batched.rows)
+    assert np.array_equal(alone.log, batched.log)
+    assert alone.client.counts == batched.client.counts
+    assert alone.session.counts == batched.session.counts
+
+
 def test_calls_are_spread_over_the_interval() -> None:
     result = exchange(CLEAN, CLEAN, calls=10, seconds=1)
     starts = result.rows["scheduled_ns"][result.rows["seq"] == 0]
@@ -107,8 +122,14 @@ def test_counts_add_up_on_any_path(loss: float, jitter: int, *, ordered: bool, n
 
 def _copies(result: Exchange, count: int) -> Batch:
     """`count` packets of a fresh client, as they would arrive."""
-    fresh = exchange(CLEAN, CLEAN, seconds=1)
-    batch = fresh.client._build(np.arange(count), np.full(count, 10**9))
+    source = PacketSource(
+        stream_spec("voice", duration_ns=10**9),
+        schedule(stream_spec("voice", duration_ns=10**9), np.random.default_rng(1)),
+        ssrc_base=SSRC_BASE,
+        token=TOKEN,
+        start_ns=10**9,
+    )
+    batch = join([source.take(10**9, 10**9 + row * 20 * MS, 0) for row in range(count)])
     return Batch(batch.data, batch.size, batch.time_ns, np.zeros((count, ADDRESS_BYTES), np.uint8))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from probe.errors import NotMeasured
 from probe.impairment.chain import Path
-from probe.impairment.link import DROPPED
+from probe.impairment.passage import Passage
 from probe.impairment.profile import Impairment, Loss
 from probe.metrics import NEVER, Repair, Times, Unsent
 from probe.wire import log
@@ -39,13 +39,15 @@ class Drop(Wiretap):
         self.chosen = chosen
         self.seen = 0
 
-    def push(self, arrival_ns: Times, size: NDArray[np.int64]) -> Times:
-        release = self.inner.push(arrival_ns, size)
+    def push(self, arrival_ns: Times, size: NDArray[np.int64]) -> Passage:
+        passage = self.inner.push(arrival_ns, size)
+        gone = []
         for row in np.flatnonzero(size > 90):  # an ACK alone is shorter
             if self.seen in self.chosen:
-                release[row] = DROPPED
+                gone.append(row)
             self.seen += 1
-        return release
+        kept = ~np.isin(passage.row, gone)
+        return Passage(passage.row[kept], passage.release_ns[kept])
 
 
 def drop_up(exchange: RoqExchange, *chosen: int) -> None:
@@ -166,7 +168,8 @@ def test_every_packet_has_one_fate(transport: str, seed: int) -> None:
     exchange = begin(transport, lossy_path(seed), seconds=12)
     exchange.run(4)
     hole = Wiretap(exchange.up.inner)
-    hole.push = lambda arrival_ns, size: np.full(len(size), DROPPED)  # type: ignore[method-assign]
+    nothing = Passage(np.zeros(0, np.intp), np.zeros(0, np.int64))
+    hole.push = lambda arrival_ns, size: nothing  # type: ignore[method-assign]
     kept, exchange.carrier._client.outward = exchange.carrier._client.outward, hole
     exchange.run(3)
     exchange.carrier._client.outward = kept

@@ -18,6 +18,7 @@ from probe.impairment.link import DROPPED
 from probe.impairment.profile import Impairment, Loss
 from probe.net.relay import Relay
 from probe.net.relay_process import RelayCounters
+from tests.impairment.releases import release_of
 
 pytestmark = pytest.mark.net
 
@@ -113,8 +114,8 @@ async def test_what_the_relay_says_is_what_the_receiver_saw(peers: list[Peer], p
         await received(client, counters.sent_down)
     # fates belong to packet numbers: the relay's are those of the model alone
     path, size = Path.of([up], [down], 5), np.full(2000, 100)
-    survived = np.flatnonzero(path.up.push(np.zeros(2000, np.int64), size) != DROPPED)
-    returned = survived[path.down.push(np.zeros(len(survived), np.int64), size[survived]) != DROPPED]
+    survived = np.flatnonzero(release_of(path.up, np.zeros(2000, np.int64), size) != DROPPED)
+    returned = survived[release_of(path.down, np.zeros(len(survived), np.int64), size[survived]) != DROPPED]
     assert node.numbers == survived.tolist()
     assert client.numbers == returned.tolist()
     assert (counters.up, counters.down) == (path.up.counters, path.down.counters)

@@ -299,14 +299,26 @@ RULES = [
     ("block: 10s", "block: 0s", "0s", "a block of 0s holds no packet: write 10s"),
     (
         "extend_up_to: 0s",
-        "extend_up_to: 15m",
-        "15m",
-        "'extend_up_to' is not built yet: leave it out or write 0s",
+        "extend_up_to: 15",
+        "15}",
+        "15 has no unit: write a duration such as 30s, 200ms or 5m",
+    ),
+    (
+        "- rtt.p95 < 200ms",
+        "- preset: video-cal",
+        "video-cal",
+        "unknown preset 'video-cal', did you mean 'video-call'?",
+    ),
+    (
+        "network: lossy-3g, severity: gate",
+        "preset: video-call, severity: gate",
+        "video-call",
+        "give an expression or a preset, not both",
     ),
     (
         "{path: results}",
-        "{path: results, keep_raw: 14d}",
-        "keep_raw",
-        "'keep_raw' is not built yet: packet files are kept until you delete them",
+        "{path: results, keep_raw: 14h}",
+        "14h",
+        "packets are kept for a day at least: write 14d",
     ),
 ]

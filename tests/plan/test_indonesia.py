@@ -35,7 +35,7 @@ def test_all_but_one_pass_comfortably(vendor: str, window: str) -> None:
     for seed in range(5):
         p95, loss = measured(PATHS[vendor, window], seed)
         assert p95 < 100  # the limit is 200 ms
-        assert loss <= 0.01  # the limit is 2 %
+        assert loss <= 0.01  # the limit is 5 %
 
 
 def test_the_bad_evening_fails_whatever_the_seed() -> None:

@@ -62,7 +62,7 @@ def test_the_contracts_plan_satisfies_it() -> None:
         ("preset: voice", "preset: voise"),
         ('"${ALPHA_KEY:?ask the vendor for it}"', "geheim"),
         ("[clean, lossy-3g]\nmatrix", "[clean, {name: x, up: {dealy: 1ms}}]\nmatrix"),
-        ("{path: results}", "{path: results, keep_raw: 14d}"),
+        ("{path: results}", "{path: results, keep_raw: 14}"),
     ],
 )
 def test_editors_see_what_check_refuses(old: str, new: str) -> None:

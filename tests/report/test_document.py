@@ -64,6 +64,12 @@ THRESHOLD = shape(
     unit={"type": "string"},
     n={"type": "integer"},
     blocks={"type": "integer"},
+    sessions={"type": "integer"},
+    days={"type": "integer"},
+    **dict.fromkeys(("counted_in", "hours"), TEXT),
+    n_eff=NUMBER,
+    attribution={"type": ["object", "null"]},
+    sentence={"type": "string", "minLength": 1},
     verdict={"enum": ["pass", "fail", "inconclusive", "not_measured"]},
     severity={"enum": ["gate", "warn", "info"]},
     file=TEXT,
@@ -73,6 +79,9 @@ THRESHOLD = shape(
 PEAK = shape(
     **dict.fromkeys(("vendor", "node", "scenario", "network", "transport", "metric"), NAME),
     **dict.fromkeys(("peak", "offpeak", "shift", "ratio", "low", "high"), NUMBER),
+    **dict.fromkeys(("ratio_low", "ratio_high"), NUMBER),
+    paired={"type": "boolean"},
+    sentence={"type": "string", "minLength": 1},
     days={"type": "integer"},
     verdict={"enum": ["degraded", "not_degraded", "inconclusive"]},
     **REASON,
@@ -88,6 +97,7 @@ SCHEMA = shape(
     thresholds={"type": "array", "items": THRESHOLD},
     peak={"type": "array", "items": PEAK},
     quality=QUALITY,
+    hours={"type": "array"},
 )
 
 

@@ -22,7 +22,8 @@ ANALYSIS = Path(probe.analysis.__file__).parent
 def codes_of_analysis() -> set[str]:
     sources = "".join(path.read_text() for path in ANALYSIS.glob("*.py"))
     literal = set(re.findall(r'"code": "(\w+)"', sources))
-    chosen = set(re.findall(r'"(control_\w+)"', sources))
+    chosen = set(re.findall(r'"(control_\w+)"', sources)) - {"control_fault", "control_infinite"}
+    chosen |= {"control_infinite"}
     return literal | chosen | {limit.code for limit in LIMITS} | {"no_data", "unreachable", "died"}
 
 
@@ -101,9 +102,37 @@ def judged(reason: Json, **changes: Any) -> str:
             "Holds, with 82.1 ms to spare. 1 session of it could not be used.",
         ),
         (
-            {"code": "one_packet_decides", "hits": 5, "n": 500},
+            {"code": "straddles_limit", "more": {"unit": "minute", "n": 11}},
             {},
-            "5 of 500 packets: one more or less would change the verdict.",
+            "The interval holds the limit; about 11 more minutes would decide.",
+        ),
+        (
+            {"code": "straddles_limit", "more": {"unit": "evening", "n": 2}},
+            {},
+            "The interval holds the limit; about 2 more evenings would decide.",
+        ),
+        (
+            {"code": "straddles_limit", "more": {"unit": "never"}},
+            {},
+            "The interval holds the limit; no sensible amount more would decide, so near the limit it is.",
+        ),
+        (
+            {"code": "too_few_independent", "aggregate": "p99", "n_eff": 40, "min_n": 299},
+            {},
+            (
+                "Not enough data: packets come in bunches, and these are worth 40 independent ones; "
+                "a p99 needs 299."
+            ),
+        ),
+        (
+            {"code": "among_many", "gates": 40, "chance": 0.3},
+            {},
+            "Alone it would fail, but one of 40 gates may do so by luck (Holm).",
+        ),
+        (
+            {"code": "own_side", "controls": ["own-sg-1"]},
+            {},
+            "Control own-sg-1 broke the same limit at the same minutes: our own uplink or ISP.",
         ),
     ],
 )
@@ -134,7 +163,7 @@ def test_quality_of_a_run_counts_sessions() -> None:
         ),
         (
             {"code": "too_few_days", "days": 1, "min_days": 6},
-            "1 of the 6 days that a verdict needs (evidence.min_days).",
+            "Not enough data, 1 of 6 days (evidence.min_days).",
         ),
         (
             {"code": "window_missing", "window": "peak"},

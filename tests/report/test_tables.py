@@ -64,6 +64,7 @@ def test_emulated_stands_in_every_heading() -> None:
         "Evening peak against off-peak",
         "Accounting, packets",
         "Verdict",
+        "In a sentence",
     ]
     assert "no network was measured" in text
 

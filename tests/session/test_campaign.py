@@ -66,17 +66,19 @@ def test_killed_again_and_again_it_adds_up(tmp_path: Path) -> None:
             assert len(rows) == record.packets == 50
 
 
-def opened(tmp_path: Path, now: datetime, **options: int) -> str:
+def opened(
+    tmp_path: Path, now: datetime, *, days: int = 3, seed: int = 1, max_rate: int | None = None
+) -> str:
     (tmp_path / "plan.yaml").write_text(PLAN)
     loaded = load_plan(str(tmp_path / "plan.yaml"))
-    chosen = {"days": 3, "seed": 1, **options}
-    return open_campaign(loaded, CampaignOptions(tmp_path / "results", **chosen), now).run_id
+    options = CampaignOptions(tmp_path / "results", days, seed, max_rate=max_rate)
+    return open_campaign(loaded, options, now).run_id
 
 
 def test_the_same_plan_goes_on_with_the_same_campaign(tmp_path: Path) -> None:
     first = opened(tmp_path, EPOCH)
     assert opened(tmp_path, EPOCH + timedelta(days=2)) == first
-    with pytest.raises(ConfigError, match="goes on until .* with --days 3"):
+    with pytest.raises(ConfigError, match=r"goes on until .* with --days 3"):
         opened(tmp_path, EPOCH, days=4)
     with pytest.raises(ConfigError, match="with --seed 1"):
         opened(tmp_path, EPOCH, seed=2)

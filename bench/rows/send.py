@@ -1,0 +1,79 @@
+"""Sending as fast as one CPU can: the product's worker with somewhat more calls than it can serve."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+
+from bench.bound import Sink
+from bench.comparison import PROBE, Comparison, Effort, Goal, Sample
+from bench.iperf3 import udp_sender
+from bench.limit import limit_program
+from bench.processes import run
+from bench.product import CLIENT_CPU, OTHER_CPU, run_job, worker
+from bench.recorder import dropped, sink
+from bench.session import PACKET_BYTES, calls, grant_for, job_for
+
+FIRST_RATE_PPS, OVERLOAD = 400_000.0, 1.1
+MAX_CALLS = 65_535
+QUEUE_BYTES = 64 << 20
+METRIC = "packets_per_cpu_second"
+C_SENDMMSG, IPERF3 = "C sendmmsg", "iperf3"
+
+
+def comparison() -> Comparison:
+    return Comparison(
+        "send",
+        "send, packets per CPU second, 200 B",
+        {PROBE: Overloaded(), C_SENDMMSG: c_sendmmsg, IPERF3: iperf3},
+        (
+            Goal("packets per CPU second", METRIC, 0.9, C_SENDMMSG, least=True),
+            Goal("packets per CPU second", METRIC, 1.2, IPERF3, least=True, limit_by=C_SENDMMSG),
+        ),
+    )
+
+
+class Overloaded:
+    """The product's worker with a tenth more to send than it can, as the measurement before has shown."""
+
+    def __init__(self) -> None:
+        self._rate_pps = 0.0
+
+    def __call__(self, effort: Effort) -> Sample:
+        if not self._rate_pps:
+            self._rate_pps = FIRST_RATE_PPS
+            self._rate_pps = OVERLOAD * asyncio.run(_probe(0.5, self._rate_pps))[METRIC]
+        sample = asyncio.run(_probe(effort.seconds / 2, self._rate_pps))
+        self._rate_pps = OVERLOAD * sample[METRIC]
+        return sample
+
+
+async def _probe(seconds: float, rate_pps: float) -> Sample:
+    spec = calls(min(int(rate_pps / 50), MAX_CALLS), seconds)
+    grant = grant_for(spec, 1)
+    with sink(QUEUE_BYTES) as sock, Sink(sock, OTHER_CPU, grant):
+        async with worker(cpu=CLIENT_CPU) as client:
+            job = job_for(spec, grant, sock.getsockname())
+            rows, _, use, _ = await run_job(job, client, spec, stop_when_sent=True)
+        drops = dropped(sock)
+    return {
+        METRIC: use.packets(rows) / use.cpu_ns * 1e9,
+        "offered_pps": rate_pps,
+        "unsent_share": float((rows["unsent"] != 0).mean()),
+        "dropped": float(drops),
+    }
+
+
+def c_sendmmsg(effort: Effort) -> Sample:
+    program = limit_program()
+    with sink(QUEUE_BYTES) as sock, Sink(sock, OTHER_CPU):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.connect(sock.getsockname())
+            command = (program, "send", str(effort.seconds / 2), str(sender.fileno()), str(PACKET_BYTES))
+            done = json.loads(run(*command, timeout=30, cpu=CLIENT_CPU, fds=(sender.fileno(),)).stdout)
+        return {METRIC: done["packets"] / done["cpu_ns"] * 1e9, "dropped": float(dropped(sock))}
+
+
+def iperf3(effort: Effort) -> Sample:
+    return udp_sender(effort.seconds / 2, PACKET_BYTES, sender_cpu=CLIENT_CPU, receiver_cpu=OTHER_CPU)

@@ -1,0 +1,208 @@
+"""Reflections that come back to the session sender, written into its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.methods.arrays import ascending, count_up, first_occurrences, last_rows, occurrences
+from probe.methods.batch import Batch
+from probe.methods.nack import NackList
+from probe.metrics import NEVER, Rows, Stamp, Times
+from probe.wire import media
+
+_RECEIVED, _NODE_SENT = int(Stamp.RECEIVED), int(Stamp.NODE_SENT)
+
+
+@dataclass(slots=True)
+class ClientCounts:
+    """What is counted beside the rows."""
+
+    corrupt: int = 0
+    strays: int = 0
+    nacks_received: int = 0
+    retransmissions_sent: int = 0
+    policed: int = 0
+    node_socket_dropped: int = 0
+
+
+class Arrivals:
+    """Takes packets that carry the right SSRC; `rows` are stream-major, `packets` a stream.
+
+    `rtt_ns` is the smoothed round trip, 0 before the first. What of a downstream is missing, `nack` is told.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        *,
+        streams: int,
+        packets: int,
+        token: int,
+        nack: NackList | None,
+        counts: ClientCounts,
+    ) -> None:
+        self.rtt_ns = 0
+        self.returned = 0
+        """Packets of which a first transmission has come back."""
+        self._rows, self._packets, self._token = rows, packets, token
+        self._nack, self._counts = nack, counts
+        self._received_ns, self._stamps = rows["received_ns"], rows["stamps"]
+        self._node_received_ns, self._node_sent_ns = rows["node_received_ns"], rows["node_sent_ns"]
+        self._down_seq, self._sent_ns = rows["down_seq"], rows["sent_ns"]
+        # The latest reflection of each stream: the next one may tell when that really left.
+        self._last_sequence = np.full(streams, -1, np.int64)
+        self._last_key = np.zeros(streams, np.int64)
+
+    def take_one(self, batch: Batch, words: list[int], stream: int) -> None:
+        """Take a batch of one reflection."""
+        kind, index, token, sequence = words[media.W_KIND : media.W_REFLECTED + 1]
+        if (
+            kind & 0xFFFFFF00 != media.REFLECTION_KIND
+            or token != self._token
+            or index >= self._packets
+            or sequence >= self._packets
+            or batch.size[0] < media.MIN_PACKET_BYTES
+            or not media.intact_one(batch.data, words)
+        ):
+            self._counts.corrupt += 1
+            return
+        self._note_counters(words[media.W_COUNTERS])
+        key, time_ns = stream * self._packets + index, int(batch.time_ns[0])
+        arrived = words[media.W_T2] << 32 | words[media.W_T2 + 1]
+        left = words[media.W_T3] << 32 | words[media.W_T3 + 1]
+        if self._node_sent_ns[key] == NEVER:
+            self._node_received_ns[key], self._node_sent_ns[key] = arrived, left
+            self._down_seq[key] = sequence
+            self._stamps[key] |= (kind & media.KERNEL_T2) << 1 | kind & media.KERNEL_T3
+        self._take_told(words, stream)
+        self._last_sequence[stream], self._last_key[stream] = sequence, key
+        if self._received_ns[key] == NEVER:
+            self._received_ns[key] = time_ns
+            self.returned += 1
+            if batch.kernel_stamped:
+                self._stamps[key] |= _RECEIVED
+            self._smooth(time_ns - int(self._sent_ns[key]) - (left - arrived))
+        else:
+            count_up(self._rows["down_duplicates"], np.array([key]))
+        if self._nack:
+            self._nack.on_one_received(stream, sequence, time_ns)
+
+    def _take_told(self, words: list[int], stream: int) -> None:
+        if not words[media.W_KIND] & media.TELLS_T3 or self._last_sequence[stream] != words[media.W_STAMPED]:
+            return
+        earlier, delta = int(self._last_key[stream]), words[media.W_DELTA]
+        if not self._stamps[earlier] & _NODE_SENT:
+            self._node_sent_ns[earlier] += delta - (delta >> 31 << 32)
+            self._stamps[earlier] |= _NODE_SENT
+
+    def take(
+        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], *, repair: bool
+    ) -> None:
+        """Take reflections, or (decapsulated) repairs of them."""
+        if (
+            int(words[:, media.W_INDEX].max()) >= self._packets
+            or int(words[:, media.W_REFLECTED].max()) >= self._packets
+            or not media.all_sound(batch.data, batch.size, words, media.REFLECTION_KIND, self._token)
+        ):
+            batch, words, stream = self._only_good(batch, words, stream)
+            if not len(stream):
+                return
+        self._take_good(batch, words, stream, repair=repair)
+
+    def _only_good(
+        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]
+    ) -> tuple[Batch, NDArray[np.uint32], NDArray[np.int64]]:
+        """Without those that are corrupt, which are counted."""
+        good = words[:, media.W_KIND] & 0xFFFFFF00 == media.REFLECTION_KIND
+        good &= words[:, media.W_TOKEN] == self._token
+        good &= np.maximum(words[:, media.W_INDEX], words[:, media.W_REFLECTED]) < self._packets
+        good &= batch.size >= media.MIN_PACKET_BYTES
+        good &= media.intact(batch.data, words)
+        self._counts.corrupt += len(good) - int(np.count_nonzero(good))
+        return batch.take(good), words[good], stream[good]
+
+    def _take_good(
+        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], *, repair: bool
+    ) -> None:
+        self._note_counters(int(words[-1, media.W_COUNTERS]))
+        keys = stream * self._packets + words[:, media.W_INDEX]
+        sequence = words[:, media.W_REFLECTED].astype(np.int64)
+        arrived, left = media.read_time(words, media.W_T2), media.read_time(words, media.W_T3)
+        self._note_node_times(keys, words, sequence, arrived, left)
+        if repair:
+            self._take_repairs(keys, batch.time_ns)
+        else:
+            self._take_all_told(words, stream)
+            last = last_rows(stream)
+            self._last_sequence[stream[last]], self._last_key[stream[last]] = sequence[last], keys[last]
+            self._take_originals(keys, batch, left - arrived)
+        if self._nack:
+            self._nack.on_received(stream, sequence, batch.time_ns, occurrences(stream), repair=repair)
+
+    def _note_counters(self, counters: int) -> None:
+        self._counts.policed, self._counts.node_socket_dropped = counters >> 16, counters & 0xFFFF
+
+    def _note_node_times(
+        self,
+        keys: NDArray[np.int64],
+        words: NDArray[np.uint32],
+        sequence: NDArray[np.int64],
+        arrived: Times,
+        left: Times,
+    ) -> None:
+        unknown = self._node_sent_ns[keys] == NEVER
+        if np.count_nonzero(unknown) < len(
+            keys
+        ):  # a copy knows no better, and its t3 may have been corrected since
+            keys, words, sequence = keys[unknown], words[unknown], sequence[unknown]
+            arrived, left = arrived[unknown], left[unknown]
+        self._node_received_ns[keys], self._node_sent_ns[keys] = arrived, left
+        self._down_seq[keys] = sequence
+        # KERNEL_T2 and KERNEL_T3 are bits 0 and 2 of the flags, bits 1 and 2 of the stamps.
+        flags = words[:, media.W_KIND].astype(np.uint8)
+        self._stamps[keys] |= (flags & media.KERNEL_T2) << 1 | flags & media.KERNEL_T3
+
+    def _take_all_told(self, words: NDArray[np.uint32], stream: NDArray[np.int64]) -> None:
+        """When the reflection before really left rides in this one (two-step)."""
+        tells = words[:, media.W_KIND] & media.TELLS_T3 != 0
+        tells &= self._last_sequence[stream] == words[:, media.W_STAMPED]
+        if not np.count_nonzero(tells):
+            return
+        earlier, at = np.unique(self._last_key[stream[tells]], return_index=True)
+        new = self._stamps[earlier] & np.uint8(_NODE_SENT) == 0
+        delta = words[tells, media.W_DELTA].astype(np.int32)[at]
+        self._node_sent_ns[earlier[new]] += delta[new]
+        self._stamps[earlier[new]] |= np.uint8(_NODE_SENT)
+
+    def _take_originals(self, keys: NDArray[np.int64], batch: Batch, held: Times) -> None:
+        first = self._received_ns[keys] == NEVER
+        arrived = batch.time_ns
+        if not ascending(keys):
+            first &= first_occurrences(keys)
+        if np.count_nonzero(first) < len(keys):
+            count_up(self._rows["down_duplicates"], keys[~first])
+            keys, arrived, held = keys[first], arrived[first], held[first]
+            if not len(keys):
+                return
+        self._received_ns[keys] = arrived
+        self.returned += len(keys)
+        if batch.kernel_stamped:
+            self._stamps[keys] |= np.uint8(_RECEIVED)
+        self._smooth(int((arrived - self._sent_ns[keys] - held).mean()))
+
+    def _smooth(self, rtt_ns: int) -> None:
+        """RFC 6298 2.3, alpha = 1/8."""
+        self.rtt_ns = max(rtt_ns if not self.rtt_ns else (7 * self.rtt_ns + rtt_ns) // 8, 1)
+        if self._nack:
+            self._nack.rtt_ns = self.rtt_ns
+
+    def _take_repairs(self, keys: NDArray[np.int64], time_ns: Times) -> None:
+        rows = self._rows
+        count_up(rows["down_retransmissions"], keys)
+        unrepaired = rows["down_repaired_ns"][keys] == NEVER
+        # Assigned backwards, so that the first of several copies stays.
+        rows["down_repaired_ns"][keys[unrepaired][::-1]] = time_ns[unrepaired][::-1]
+        rows["down_repair"][keys] = 1

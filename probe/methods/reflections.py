@@ -1,0 +1,233 @@
+"""What a session reflector sends back: reflections with its own sequence numbers and times, and repairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.methods.arrays import LastTimes, last_rows, occurrences, take_numbers
+from probe.methods.batch import Batch, empty_batch
+from probe.metrics import NEVER, Times
+from probe.wire import log, media, rtp
+
+MAX_RETRANSMISSIONS = 10
+HISTORY_NS = 1_000_000_000
+"""libwebrtc's history of sent packets reaches back so far, or three round trips."""
+LOG_ROW_BITS = 40
+LOG_ROW_MASK = (1 << LOG_ROW_BITS) - 1
+"""A reflection's tag: the session's first SSRC slot, then the row of its log in so many bits."""
+_NEVER_BEFORE = 1 << 62
+
+
+@dataclass(slots=True)
+class NodeCounts:
+    """What a node tells about a session at its end."""
+
+    received: int = 0
+    duplicates: int = 0
+    repairs: int = 0
+    corrupt: int = 0
+    policed: int = 0
+    logged: int = 0
+    log_overflow: int = 0
+    nacks_received: int = 0
+    retransmissions_sent: int = 0
+    socket_dropped: int = 0
+    strays: int = 0  # of the node, whoever they came from
+    stall_ns: int = 0  # the longest time for which the node did not look after its packets
+    clock_step_ns: int = 0  # the largest step of the node's wall clock
+
+
+class _Ready(NamedTuple):
+    """Reflections that lack only when they leave; a batch of one has plain numbers for words."""
+
+    batch: Batch
+    words: NDArray[np.uint32] | list[int]
+    sums: NDArray[np.uint32] | int
+    """The check without t3."""
+    log_row: NDArray[np.int64]
+
+
+class Downstream:
+    """The streams `ssrc_base | DOWN_SSRC ..` of a session, `packets` each; `log_rows` is its receive log."""
+
+    def __init__(
+        self,
+        *,
+        ssrc_base: int,
+        streams: int,
+        packets: int,
+        token: int,
+        log_rows: NDArray[np.void],
+        counts: NodeCounts,
+    ) -> None:
+        self._ssrc_base, self._streams, self._packets, self._token = ssrc_base, streams, packets, token
+        self._tag = (ssrc_base & media.SLOT_MASK) << LOG_ROW_BITS
+        self._log, self._log_t3, self._log_down_seq = log_rows, log_rows["t3"], log_rows["down_seq"]
+        self._counts = counts
+        self._next = np.zeros(streams, np.int64)
+        self._log_row = np.full(streams * packets, -1, np.int32)  # of each sequence number of ours
+        self._payload_type = media.PT_AUDIO
+        self._ready: list[_Ready] = []
+        self._rtx_tries = np.zeros(streams * packets, np.uint8)
+        self._rtx_last = LastTimes()
+        self._rtx_sequence = np.zeros(streams, np.int64)
+        # When each stream's latest stamped reflection really left, for a later one to tell.
+        self._told_sequence = np.zeros(streams, np.int64)
+        self._told_delta = np.zeros(streams, np.int64)
+        self._tells = np.zeros(streams, np.bool_)
+
+    def next_time_ns(self, otherwise: int) -> int:
+        """When the first that is ready may leave."""
+        return int(self._ready[0].batch.time_ns[0]) if self._ready else otherwise
+
+    def turn_round(
+        self,
+        batch: Batch,
+        words: NDArray[np.uint32],
+        stream: NDArray[np.int64],
+        before: NDArray[np.int64] | None,
+        log_row: NDArray[np.int64],
+    ) -> None:
+        """Make received packets' words those of their reflections, as far as known before they leave.
+        `before` is `occurrences(stream)`."""
+        down_seq = take_numbers(self._next, stream, before)
+        self._log_row[stream * self._packets + down_seq] = log_row
+        self._log_down_seq[log_row] = down_seq
+        self._payload_type = int(words[-1, media.W_START]) >> 16 & 127
+        words[:, media.W_START] &= 0x00FF_0000
+        words[:, media.W_START] |= (down_seq & 0xFFFF | rtp.VERSION << 24).astype(np.uint32)
+        words[:, media.W_SSRC] |= media.DOWN_SSRC
+        words[:, media.W_KIND] = self._kind(batch)
+        words[:, media.W_REFLECTED] = down_seq
+        media.write_time(words, media.W_T2, batch.time_ns)
+        words[:, media.W_T3 : media.W_T3 + 2] = 0
+        words[:, media.W_RECEIVED] = down_seq + 1
+        words[:, media.W_COUNTERS] = self._counters()
+        tells = self._tells[stream]
+        if tells.any():
+            words[tells, media.W_KIND] |= media.TELLS_T3
+            words[:, media.W_STAMPED] = self._told_sequence[stream]
+            words[:, media.W_DELTA] = self._told_delta[stream] & 0xFFFFFFFF
+        self._ready.append(_Ready(batch, words, media.word_sums(words), log_row))
+
+    def turn_one_round(self, batch: Batch, words: list[int], stream: int, log_row: int) -> None:
+        """`turn_round` of a batch of one."""
+        down_seq, time_ns = int(self._next[stream]), int(batch.time_ns[0])
+        self._next[stream] = down_seq + 1
+        self._log_row[stream * self._packets + down_seq] = log_row
+        self._log_down_seq[log_row] = down_seq
+        start = words[media.W_START]
+        self._payload_type = start >> 16 & 127
+        words[media.W_START] = rtp.VERSION << 24 | start & 0x00FF_0000 | down_seq & 0xFFFF
+        words[media.W_SSRC] |= media.DOWN_SSRC
+        words[media.W_KIND] = self._kind(batch)
+        words[media.W_REFLECTED] = down_seq
+        words[media.W_T2 : media.W_T3 + 2] = time_ns >> 32, time_ns & 0xFFFFFFFF, 0, 0
+        words[media.W_RECEIVED], words[media.W_COUNTERS] = down_seq + 1, self._counters()
+        if self._tells[stream]:
+            words[media.W_KIND] |= media.TELLS_T3
+            words[media.W_STAMPED] = int(self._told_sequence[stream])
+            words[media.W_DELTA] = int(self._told_delta[stream]) & 0xFFFFFFFF
+        sums = sum(words[media.W_KIND : media.W_CHECK])
+        self._ready.append(_Ready(batch, words, sums, np.array([log_row])))
+
+    def packets_to_send(self, now_ns: int) -> list[Batch]:
+        """Everything that is ready; the last thing that is written is when it leaves."""
+        if not self._ready:
+            return []
+        ready, self._ready = self._ready, []
+        return [self._leave(item, now_ns) for item in ready]
+
+    def _leave(self, item: _Ready, now_ns: int) -> Batch:
+        batch, words, sums, log_row = item
+        if isinstance(words, list):
+            assert isinstance(sums, int)
+            time_ns = max(int(batch.time_ns[0]), now_ns)
+            upper, lower = time_ns >> 32, time_ns & 0xFFFFFFFF
+            words[media.W_T3], words[media.W_T3 + 1] = upper, lower
+            words[media.W_CHECK] = sums + upper + lower & 0xFFFFFFFF
+            media.write_one(batch.data, words)
+            leave = np.array([time_ns])
+        else:
+            leave = np.maximum(batch.time_ns, now_ns)
+            media.write_time(words, media.W_T3, leave)
+            words[:, media.W_CHECK] = sums + ((leave >> 32) + leave & 0xFFFFFFFF).astype(np.uint32)
+            media.word_view(batch.data)[:] = words
+        self._log_t3[log_row] = leave
+        return batch._replace(time_ns=leave, tag=log_row + self._tag)
+
+    def on_transmitted(self, log_row: NDArray[np.int64], time_ns: Times) -> None:
+        """The kernel's word for when reflections left: into the log, and into later reflections."""
+        delta = time_ns - self._log_t3[log_row]
+        self._log_t3[log_row] = time_ns
+        self._log["flags"][log_row] |= np.uint8(log.KERNEL_T3)
+        stream = self._log["stream"][log_row].astype(np.int64)
+        last = last_rows(stream)
+        touched = stream[last]
+        self._told_sequence[touched] = self._log_down_seq[log_row[last]]
+        self._told_delta[touched] = delta[last]
+        self._tells[touched] = True
+
+    def _kind(self, batch: Batch) -> int:
+        return media.REFLECTION_KIND | (media.KERNEL_T2 if batch.kernel_stamped else 0)
+
+    def _counters(self) -> int:
+        return (self._counts.policed & 0xFFFF) << 16 | self._counts.socket_dropped & 0xFFFF
+
+    # repairs
+
+    def retransmit(
+        self,
+        stream: NDArray[np.int64],
+        lost: NDArray[np.int64],
+        time_ns: Times,
+        address: NDArray[np.uint8],
+        rtt_ns: int,
+    ) -> Batch:
+        """RTX copies, as they were sent, of what `lost` (16 bits of a sequence number) names."""
+        newest = self._next[stream] - 1
+        down_seq = newest - ((newest - lost) & 0xFFFF)
+        key = stream * self._packets + np.maximum(down_seq, 0)
+        row = self._log_row[key]
+        history_ns = max(HISTORY_NS, 3 * rtt_ns)
+        good = (down_seq >= 0) & (row >= 0) & (time_ns - self._log_t3[row] <= history_ns)
+        good &= self._rtx_tries[key] < MAX_RETRANSMISSIONS
+        good &= self._rtx_last.since(key, time_ns, _NEVER_BEFORE) >= rtt_ns // 2
+        key, at = np.unique(key[good], return_index=True)
+        if not len(key):
+            return empty_batch()
+        leave = time_ns[good][at]
+        self._rtx_last.note(key, leave, int(leave.min()) - 2 * history_ns)
+        self._rtx_tries[key] += 1
+        self._counts.retransmissions_sent += len(key)
+        return self._rebuild(key, self._log[self._log_row[key]], leave, address)
+
+    def _rebuild(
+        self, key: NDArray[np.int64], rows: NDArray[np.void], leave: Times, address: NDArray[np.uint8]
+    ) -> Batch:
+        """RTX copies with the times of the first transmission."""
+        stream, down_seq = np.divmod(key, self._packets)
+        sequence = take_numbers(self._rtx_sequence, stream, occurrences(stream)) & 0xFFFF
+        payload_type = media.RTX_PAYLOAD_TYPES.get(self._payload_type, media.PT_AUDIO_RTX)
+        words = np.zeros((len(key), media.WORDS), np.uint32)
+        words[:, media.W_START] = rtp.VERSION << 24 | payload_type << 16 | sequence
+        words[:, media.W_SSRC] = self._ssrc_base + stream | media.DOWN_SSRC | media.RTX_SSRC
+        # KERNEL_T2 and KERNEL_T3 are bits 2 and 3 of the log's flags, 0 and 2 of a packet's.
+        flags = rows["flags"].astype(np.uint32)
+        stamped = flags >> 2 & media.KERNEL_T2 | flags >> 1 & media.KERNEL_T3
+        words[:, media.W_KIND] = media.REFLECTION_KIND | stamped
+        words[:, media.W_INDEX], words[:, media.W_TOKEN] = rows["index"], self._token
+        words[:, media.W_REFLECTED] = down_seq
+        media.write_time(words, media.W_T2, rows["t2"])
+        media.write_time(words, media.W_T3, np.where(rows["t3"] == NEVER, leave, rows["t3"]))
+        words[:, media.W_COUNTERS] = self._counters()
+        words[:, media.W_CHECK] = media.word_sums(words)
+        size = rows["size"].astype(np.int64)
+        data = np.zeros((len(key), (int(size.max()) + 7) & ~7), np.uint8)
+        media.word_view(data)[:] = words
+        copies = np.tile(address, (len(key), 1))
+        return Batch(rtp.encapsulate(data, down_seq), size + rtp.OSN_BYTES, leave, copies)

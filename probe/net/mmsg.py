@@ -1,0 +1,255 @@
+"""Linux: many datagrams a system call over memory that is filled as arrays, with the kernel's own times."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import select
+import socket
+
+import numpy as np
+from numpy.typing import NDArray
+
+from probe.methods.batch import ADDRESS_BYTES, ALONE, Batch, empty_batch, no_address
+from probe.metrics import Times
+from probe.net.address import Address, unpack_address
+from probe.net.clock import WallClock, monotonic_ns
+from probe.net.drops import socket_drops
+from probe.net.plain import RECEIVE_BYTES
+from probe.net.transmit import MMSGHDR, SAMPLED, TransmitStamps, receive_stamps
+
+LEAN = 4
+"""Up to so many datagrams one plain call each costs less than filling the arrays of one call for all."""
+
+_MSG_DONTWAIT = 0x40
+_CONTROL_BYTES = 64
+_STAMP_BYTES = 32
+_IOVEC = np.dtype([("base", "u8"), ("len", "u8")])
+_ROOM_MS = 2
+"""How long a full send buffer is waited for; then what does not fit stays behind."""
+
+# A refused or unreachable peer is an event of the path, told by ICMP, not an error of this socket.
+PATH_ERRORS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN)
+_FULL = (errno.EAGAIN, errno.ENOBUFS)
+
+
+class MmsgSocket:
+    """A UDP socket (net.udp.UdpSocket) whose received batches are views of its buffers: they hold until the
+    next `receive`. `slots`: how many datagrams a call moves at most."""
+
+    carrier = "sendmmsg"
+
+    def __init__(self, sock: socket.socket, *, connected: bool, slots: int) -> None:
+        self.slots = slots
+        self.refused = 0
+        self.failed: list[int] = []
+        self.wall = WallClock()
+        self._sock, self._connected = sock, connected
+        self._fd = sock.fileno()
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._sendmmsg, self._recvmmsg = libc.sendmmsg, libc.recvmmsg
+        self._sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+        self._recvmmsg.argtypes = (*self._sendmmsg.argtypes, ctypes.c_void_p)
+        receive_stamps(sock)
+        self._stamps: TransmitStamps | None = None
+        self._address_bytes = 28 if sock.family == socket.AF_INET6 else 16
+        self._names: dict[bytes, Address] = {}
+        self._prepare_receive()
+        self._prepare_send()
+
+    def _prepare_receive(self) -> None:
+        slots = np.arange(self.slots, dtype=np.uint64)
+        self._data = np.zeros((self.slots, RECEIVE_BYTES), np.uint8)
+        self._from = np.zeros((self.slots, ADDRESS_BYTES), np.uint8)
+        self._control = np.zeros((self.slots, _CONTROL_BYTES), np.uint8)
+        self._iov, self._head = np.zeros(self.slots, _IOVEC), np.zeros(self.slots, MMSGHDR)
+        self._iov["base"], self._iov["len"] = self._data.ctypes.data + slots * RECEIVE_BYTES, RECEIVE_BYTES
+        self._head["iov"], self._head["iovlen"] = self._iov.ctypes.data + slots * _IOVEC.itemsize, 1
+        self._head["control"] = self._control.ctypes.data + slots * _CONTROL_BYTES
+        self._head["controllen"] = _CONTROL_BYTES
+        if not self._connected:
+            self._head["name"] = self._from.ctypes.data + slots * ADDRESS_BYTES
+            self._head["namelen"] = ADDRESS_BYTES
+        self._head_at = self._head.ctypes.data
+        self._sizes, self._lengths = self._head["len"], self._head["controllen"]
+        # SCM_TIMESTAMPING and SCM_TIMESTAMPNS alike: a header of 16 bytes, then seconds and nanoseconds.
+        stamps = self._control.view(np.int64)
+        self._seconds, self._nanoseconds = stamps[:, 2], stamps[:, 3]
+        self._used = (0, 0)
+
+    def _prepare_send(self) -> None:
+        slots = np.arange(self.slots, dtype=np.uint64)
+        self._numbers = slots.astype(np.int64)
+        self._send_iov, self._send_head = np.zeros(self.slots, _IOVEC), np.zeros(self.slots, MMSGHDR)
+        self._send_head["iov"] = self._send_iov.ctypes.data + slots * _IOVEC.itemsize
+        self._send_head["iovlen"] = 1
+        if not self._connected:
+            self._send_head["namelen"] = self._address_bytes
+        self._send_base, self._send_len = self._send_iov["base"], self._send_iov["len"]
+        self._send_name = self._send_head["name"]
+        self._send_at = self._send_head.ctypes.data
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def local(self) -> Address:
+        name = self._sock.getsockname()
+        return str(name[0]), int(name[1])
+
+    def dropped(self) -> int:
+        return socket_drops(self._sock)
+
+    def close(self) -> None:
+        self._sock.close()
+
+    # receiving
+
+    def receive(self) -> Batch:
+        count, width = self._used
+        if count:  # beyond a datagram's size there are zeros
+            self._data[:count, :width] = 0
+            self._lengths[:count] = _CONTROL_BYTES
+            self._used = (0, 0)
+        count = self._recvmmsg(self._fd, self._head_at, self.slots, _MSG_DONTWAIT, None)
+        if count <= 0:
+            if count < 0 and ctypes.get_errno() in PATH_ERRORS:
+                self.refused += 1
+            return empty_batch()
+        size = self._sizes[:count].astype(np.int64)
+        width = max((int(size[0] if count == ALONE else size.max()) + 7) & ~7, 8)
+        self._used = count, width
+        time_ns, stamped = self._arrivals(count)
+        address = no_address(count) if self._connected else self._from[:count]
+        return Batch(self._data[:count, :width], size, time_ns, address, stamped)
+
+    def _arrivals(self, count: int) -> tuple[Times, bool]:
+        """When the datagrams arrived, and whether it is the kernel that says so."""
+        offset_ns = self.wall.look()
+        if count == ALONE:
+            seconds, length = int(self._seconds[0]), int(self._lengths[0])
+            time_ns = np.array([seconds * 1_000_000_000 + int(self._nanoseconds[0]) - offset_ns])
+        else:
+            length, seconds = int(self._lengths[:count].min()), int(self._seconds[:count].min())
+            time_ns = self._seconds[:count] * 1_000_000_000
+            time_ns += self._nanoseconds[:count]
+            time_ns -= offset_ns
+        if length >= _STAMP_BYTES and seconds > 0:
+            return time_ns, True
+        return np.full(count, monotonic_ns()), False
+
+    # sending
+
+    def stamp(self, every: int) -> bool:
+        """Have the kernel tell when each datagram (1), one in ten (SAMPLED) or none (0) leaves; False where it
+        does not. `transmitted` has the answers."""
+        if self._stamps is None:
+            if not every:
+                return False
+            self._stamps = TransmitStamps(self._sock, self.wall)
+        granted = self._stamps.ask(every)
+        if self._stamps.every == SAMPLED:
+            self._send_head["control"][::SAMPLED] = self._stamps.request.ctypes.data
+            self._send_head["controllen"][::SAMPLED] = self._stamps.request.nbytes
+        else:
+            self._send_head["control"] = self._send_head["controllen"] = 0
+        return granted
+
+    @property
+    def stamped_every(self) -> int:
+        """Of how many datagrams one is stamped; 0: none is."""
+        return self._stamps.every if self._stamps else 0
+
+    @property
+    def unstamped(self) -> int:
+        """Stamps that are still to come."""
+        return self._stamps.waiting if self._stamps else 0
+
+    def transmitted(self) -> tuple[NDArray[np.int64], Times] | None:
+        return self._stamps.take() if self._stamps else None
+
+    def send(self, batch: Batch) -> int:
+        count = len(batch.size)
+        self.failed = []
+        if count <= LEAN and self.stamped_every != SAMPLED:
+            for row in range(count):
+                if not self._send_one(batch, row):
+                    self.failed.append(row)
+            return count - len(self.failed)
+        for start in range(0, count, self.slots):
+            self._send_slots(batch, start, min(self.slots, count - start))
+        return count - len(self.failed)
+
+    def _send_one(self, batch: Batch, row: int) -> bool:
+        datagram = batch.data[row, : batch.size[row]].data
+        left_ns = monotonic_ns()
+        for _ in range(3):
+            try:
+                if self._connected:
+                    self._sock.send(datagram)
+                else:
+                    self._sock.sendto(datagram, self._name(batch.address[row].tobytes()))
+            except OSError as error:
+                if not self._try_again(error.errno or 0):
+                    return False
+            else:
+                if self._stamps and self._stamps.every:
+                    self._stamps.sent(None if batch.tag is None else batch.tag[row : row + 1], 1, left_ns)
+                return True
+        return False
+
+    def _name(self, packed: bytes) -> Address:
+        name = self._names.get(packed)
+        if name is None:
+            if len(self._names) > 4096:
+                self._names.clear()
+            name = self._names[packed] = unpack_address(packed)
+        return name
+
+    def _send_slots(self, batch: Batch, start: int, count: int) -> None:
+        data, address = batch.data, batch.address
+        if data.strides[1] != 1:
+            data = np.ascontiguousarray(data)
+        rows = self._numbers[:count] + start
+        self._send_base[:count] = rows * data.strides[0] + data.__array_interface__["data"][0]
+        self._send_len[:count] = batch.size[start : start + count]
+        if not self._connected:
+            self._send_name[:count] = rows * address.strides[0] + address.__array_interface__["data"][0]
+        sent = tries = 0
+        while sent < count:
+            left_ns = monotonic_ns()
+            result = self._sendmmsg(self._fd, self._send_at + MMSGHDR.itemsize * sent, count - sent, 0)
+            if result > 0:
+                self._note_sent(batch, start, sent, sent + result, left_ns)
+                sent, tries = sent + result, 0
+                continue
+            tries += 1
+            if tries < 3 and self._try_again(ctypes.get_errno()):
+                continue
+            self.failed.append(start + sent)  # this one cannot be sent at all; the others can
+            sent, tries = sent + 1, 0
+
+    def _note_sent(self, batch: Batch, start: int, first: int, end: int, left_ns: int) -> None:
+        """Slots `first` up to `end` have left."""
+        stamps = self._stamps
+        if stamps is None or not stamps.every:
+            return
+        if stamps.every == SAMPLED:
+            first = -(-first // SAMPLED) * SAMPLED
+        count = len(range(first, end, stamps.every))
+        if count:
+            rows = slice(start + first, start + end, stamps.every)
+            stamps.sent(None if batch.tag is None else batch.tag[rows], count, left_ns)
+
+    def _try_again(self, code: int) -> bool:
+        """After an error of a send."""
+        if self._stamps:
+            self._stamps.resynchronise()
+        if code in PATH_ERRORS:
+            self.refused += 1  # a pending ICMP error is reported once and blocks nothing
+            return True
+        if code in _FULL:
+            room = select.poll()
+            room.register(self._fd, select.POLLOUT)
+            room.poll(_ROOM_MS)
+            return True
+        return code == errno.EINTR
