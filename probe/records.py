@@ -68,6 +68,7 @@ class SessionRecord:
     client: Json = field(default_factory=dict)
     impairment: Json = field(default_factory=dict)  # what the relay did
     quality: Json = field(default_factory=dict)
+    appointment: str | None = None  # of a campaign: which of its diary this session is
     look: int = 0  # 0: the plan's own; else the look of `evidence.extend_up_to` it was added for
 
     @property

@@ -38,6 +38,9 @@ EXIT_STATUS = {
 }
 """From the verdict that outweighs all others to the one that outweighs none, and interrupted."""
 
+APPOINTED = ("campaign", "rehearsal")
+"""Kinds of runs (`kind` in the manifest) that keep a diary of sessions over days."""
+
 
 class Stored(Protocol):
     """A session as the store hands it over."""
@@ -130,6 +133,9 @@ def _exit_status(verdict: str, summaries: Sequence[SessionSummary]) -> ExitStatu
 
 
 def _was_interrupted(manifest: Json, summaries: Sequence[SessionSummary]) -> bool:
+    if manifest.get("kind") in APPOINTED:
+        # Its sessions are spread over days: some are missed or cut off, and the others stand.
+        return bool(manifest.get("interrupted"))
     cut_off = any(summary.record.outcome == INTERRUPTED for summary in summaries)
     missing = len(summaries) < int(manifest.get("sessions_planned") or 0)
     return bool(manifest.get("interrupted")) or cut_off or missing

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from probe import __version__
-from probe.cli import compare, exit_codes, gate, node, plan, report, run, runs, store
+from probe.cli import (
+    campaign,
+    compare,
+    exit_codes,
+    gate,
+    node,
+    plan,
+    rehearse,
+    report,
+    run,
+    runs,
+    status,
+    store,
+)
 
 app = typer.Typer(
     name="probe",
@@ -39,6 +52,9 @@ def probe(
 
 
 app.command(short_help="Measure a plan, keep every packet's record, judge.")(run.run)
+app.command(short_help="Measure a plan for days, at random moments of its windows.")(campaign.campaign)
+app.command(short_help="A campaign in virtual time: what a plan can find out.")(rehearse.rehearse)
+app.command(short_help="Where a campaign stands.")(status.status)
 app.command(short_help="The verdict for CI: judge stored runs again, or run a plan.")(gate.gate)
 app.command(short_help="Hold vendors and runs against each other.")(compare.compare)
 app.command(short_help="Run a partner node.")(node.node)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -51,11 +51,11 @@ class RunInfo:
     problems: tuple[str, ...] = ()
 
 
-def load_run(root: Path, name: str | Path) -> StoredRun:
+def load_run(root: Path, name: str | Path, *, without: Collection[int] = ()) -> StoredRun:
     """Everything measured in the run `name` (id, unique beginning of one, or path), sessions by index.
 
     Needs the packet files; session documents that are missing are put together from them, and
-    summary.json and verdict.json are not looked at. Raises ConfigError when there is no such run, or
+    summary.json and verdict.json are not looked at. Sessions in `without` are passed over. Raises ConfigError when there is no such run, or
     nothing of it is readable.
     """
     root, run_id = find_run(root, name)
@@ -66,6 +66,8 @@ def load_run(root: Path, name: str | Path) -> StoredRun:
         found, problems = files_of_run(folder, run_id, stored.files)
         problems += stored.problems
         for files in found:
+            if files.index in without:
+                continue
             session, wrong = load_session(connection, files)
             problems += wrong
             if session is not None:

@@ -22,6 +22,7 @@ from probe.store import documents, layout
 from probe.store.histograms import COUNTS, add_up, count_delays, write_histogram
 from probe.store.parquet import Connection, connect
 from probe.store.pending import Pending
+from probe.store.resume import stored_sessions
 from probe.store.runid import is_run_id
 from probe.store.segments import write_segment
 
@@ -46,8 +47,13 @@ class RunWriter:
     is kept; rows already handed over stay in memory and go with the next write.
     """
 
-    def __init__(self, root: Path, manifest: Json) -> None:
-        """Write the manifest. Raises StoreError, also when the run is there already: runs are immutable."""
+    def __init__(self, root: Path, manifest: Json, *, resume: bool = False) -> None:
+        """Write the manifest. Raises StoreError, also when the run is there already: runs are immutable.
+
+        `resume` goes on with a run that is there, its manifest as it stands. Sessions of which anything is
+        stored are finished and take no more packets. Whoever resumes sees to it that no two writers have the
+        same session (`probe.store.resume`).
+        """
         self.run_id = str(manifest["run_id"])
         if not is_run_id(self.run_id):
             raise ValueError(f"{self.run_id!r} cannot name a run")
@@ -56,9 +62,11 @@ class RunWriter:
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._open: dict[int, _Session] = {}
-        self._finished: set[int] = set()
+        self._finished = stored_sessions(self.root, self.run_id) if resume else set[int]()
         self._kept_rows = 0
         path = self.folder / layout.MANIFEST
+        if resume:
+            return
         if os.path.lexists(path):
             raise StoreError(f"cannot write {path}: there is a run of this name already")
         documents.write_json(path, manifest)

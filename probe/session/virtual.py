@@ -1,0 +1,174 @@
+"""One session in virtual time: the same client, node and methods as over sockets, on an emulated path.
+
+As fast as it computes, and the same packets for the same seed. UDP alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from itertools import count
+
+import numpy as np
+
+from probe.impairment.chain import Path
+from probe.impairment.profile import NetworkProfile
+from probe.impairment.virtual import BatchCarrier
+from probe.methods.batch import ADDRESS_BYTES
+from probe.methods.bind import FIRST_RETRY
+from probe.methods.media_client import MediaClient
+from probe.methods.reflected_session import ReflectedSession
+from probe.methods.reflector import Reflector
+from probe.methods.running import Running
+from probe.methods.schedule import SECOND_NS, Schedule, StreamSpec, schedule
+from probe.metrics import NEVER, RUNNING, T_MAX_NS, Rows, empty_rows
+from probe.records import COMPLETED, NOT_CONNECTED, SessionRecord
+from probe.session.merge import merge_log
+from probe.wire.log import LOG
+from probe.wire.media import SLOT_BITS
+
+START_NS = SECOND_NS
+"""Virtual monotonic time of the first packet."""
+_TOKEN = bytes(range(16))
+_SSRC_BASE = 1 << SLOT_BITS
+_SMALL, _LARGE = 100, 1200
+_TRIES = 20
+_STEP_NS = 3 * SECOND_NS
+_ATTEMPTS = 5
+
+
+def run_virtual(
+    record: SessionRecord, stream: StreamSpec, networks: Sequence[NetworkProfile], began_ns: int
+) -> Rows:
+    """Measure through `networks` in a row, the first next to the client; `record` is filled in.
+
+    `began_ns` is the Unix time of the first packet. The record needs its `seed`; `packets`, `rate_pps`, connect
+    phases, counters, outcome and `wall_offset_ns` are set. Returns the finished rows.
+    """
+    record.wall_offset_ns = began_ns - START_NS
+    record.quality["virtual_time"] = True
+    if not _connect(record, Path.through(networks, record.seed + 1)):
+        record.outcome, record.error = NOT_CONNECTED, {"code": "no_bind", "transport": "udp"}
+        return empty_rows(0)
+    plan = schedule(stream, np.random.default_rng(record.seed))
+    record.packets = plan.packets
+    record.rate_pps = plan.packets * stream.calls / (stream.duration_ns / SECOND_NS)
+    exchange = exchanged(
+        lambda: _Exchange(record, stream, plan, networks),
+        stream.duration_ns,
+        in_steps=_loss_ratio(networks) * record.rate_pps * _STEP_NS < SECOND_NS,
+    )
+    rows, session, client, path = exchange.rows, exchange.session, exchange.client, exchange.path
+    merge_log(rows, exchange.log[: session.counts.logged], plan.packets)
+    rows = Running(rows, plan, START_NS).samples()
+    record.client |= asdict(client.counts) | {"nacks_sent": client.nacks_sent}
+    record.counters = asdict(session.counts)
+    record.impairment = {"up": asdict(path.up.counters), "down": asdict(path.down.counters)}
+    record.outcome = COMPLETED
+    back = rows["received_ns"] != NEVER
+    if back.any():
+        first = np.flatnonzero(back)[0]
+        record.first_packet_ms = float(rows["received_ns"][first] - rows["sent_ns"][first]) / 1e6
+        phases = (record.resolve_ms, record.handshake_ms, record.bind_ms, record.first_packet_ms)
+        record.connect_ms = sum(phase for phase in phases if phase is not None)
+    return rows
+
+
+class _Exchange:
+    """Client and node at both ends of the path, before the first packet."""
+
+    def __init__(
+        self, record: SessionRecord, stream: StreamSpec, plan: Schedule, networks: Sequence[NetworkProfile]
+    ) -> None:
+        self.path = Path.through(networks, record.seed)
+        self.rows = empty_rows(stream.calls * plan.packets, RUNNING)
+        self.client = MediaClient(
+            stream, plan, self.rows, ssrc_base=_SSRC_BASE, token=_TOKEN, nack=record.nack, start_ns=START_NS
+        )
+        self.log = np.zeros(2 * len(self.rows) + 1024, LOG)
+        self.session = ReflectedSession(
+            1,
+            _TOKEN,
+            ssrc_base=_SSRC_BASE,
+            streams=stream.calls,
+            packets=plan.packets,
+            rate_pps=record.rate_pps,
+            nack=record.nack,
+            one_way=stream.one_way,
+            log_rows=self.log,
+        )
+        self.session.bind(np.zeros(ADDRESS_BYTES, np.uint8))
+        reflector = Reflector(_TOKEN)
+        reflector.open(self.session)
+        self.carrier = BatchCarrier(self.client, reflector, self.path, start_ns=START_NS)
+
+    def repairs(self) -> tuple[int, ...]:
+        """Changes whenever one end reacts to what it hears."""
+        client, node = self.client.counts, self.session.counts
+        sent = (self.client.nacks_sent, client.retransmissions_sent, node.retransmissions_sent)
+        return (*sent, client.nacks_received, node.nacks_received)
+
+    def step(self, until_ns: int) -> bool:
+        """Go on to `until_ns` in one go; whether nothing happened that forbids it."""
+        before = self.repairs()
+        return self.carrier.run_apart(until_ns) and self.repairs() == before
+
+
+def exchanged(begin: Callable[[], _Exchange], duration_ns: int, *, in_steps: bool) -> _Exchange:
+    """Run an exchange to its end: in long steps where nothing is lost, as the carrier does where something is.
+
+    A step that turns out wrong is run the slow way in another exchange from the start, which is the same up to
+    there: both draw from the same seeds.
+    """
+    end_ns = START_NS + duration_ns + 2 * T_MAX_NS
+    steps = [*range(START_NS + _STEP_NS, end_ns, _STEP_NS), end_ns]
+    slow = set[int]()
+    for attempt in range(_ATTEMPTS + 1):
+        exchange = begin()
+        for number, until_ns in enumerate(steps):
+            if number in slow or attempt == _ATTEMPTS or not in_steps:
+                exchange.carrier.run(until_ns)
+            elif not exchange.step(until_ns):
+                slow |= {number, number + 1}
+                break
+        else:
+            break
+    return exchange
+
+
+def _loss_ratio(networks: Sequence[NetworkProfile]) -> float:
+    ways = [way for network in networks for way in (network.up, network.down)]
+    return sum(way.loss.ratio for way in ways if way.loss is not None)
+
+
+def _connect(record: SessionRecord, path: Path) -> bool:
+    """The connect phases as packets on the path: two round trips for the handshake (its first flight is a
+    full packet, RFC 9000 14.1), and two for the bind with its cookie. No name is looked up."""
+    clock = count(0)
+    record.resolve_ms = 0.0
+    trips = [_round_trip(path, clock, size) for size in (_LARGE, _LARGE, _SMALL, _SMALL)]
+    if None in trips:
+        return False
+    each = [trip for trip in trips if trip is not None]
+    record.handshake_ms, record.bind_ms = sum(each[:2]) / 1e6, sum(each[2:]) / 1e6
+    return True
+
+
+def _round_trip(path: Path, clock: count[int], size: int) -> int | None:
+    """Nanoseconds until the answer to a packet that is sent again until there is one; None if never."""
+    wait_ns = round(FIRST_RETRY * SECOND_NS)
+    sizes = np.array([size], np.int64)
+    passed = 0
+    for _ in range(_TRIES):
+        # Trips are ten seconds apart on the path's own clock: none waits behind another.
+        now = next(clock) * 10 * SECOND_NS
+        there = path.up.push(np.array([now], np.int64), sizes)
+        if len(there.release_ns):
+            back = path.down.push(there.release_ns[:1], sizes)
+            if len(back.release_ns):
+                return passed + int(back.release_ns[0]) - now
+        passed += wait_ns
+        wait_ns = min(wait_ns * 3 // 2, SECOND_NS)
+        if passed > 10 * SECOND_NS:
+            break
+    return None
