@@ -74,7 +74,7 @@ def _feed(sender: socket.socket, packets: int, seconds: float) -> None:
 def _error_us(before: Recording, behind: Recording) -> NDArray[np.float64]:
     """Time of leaving minus the time that the model gives for it, whatever its sign."""
     size = np.full(len(before.time_ns), PACKET_BYTES, np.int64)
-    release_ns = Path.of([UP], [DOWN], SEED).up.push(before.time_ns, size)
+    release_ns = Path.of([UP], [DOWN], SEED).up.push(before.time_ns, size).first(len(size))
     meant = release_ns != DROPPED
     order, at = np.unique(_names(before)[meant], return_index=True)
     found = np.searchsorted(order, _names(behind))
