@@ -158,6 +158,6 @@ def die_with_parent(parent: int) -> None:
     if LINUX:
         import signal
 
-        _libc.prctl(1, signal.SIGTERM, 0, 0, 0)
+        _libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # there is nothing to tidy up, and a stopped one ends, too
         if os.getppid() != parent:  # it has ended already; in a container it may well be process 1
             sys.exit(0)

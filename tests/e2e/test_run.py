@@ -32,7 +32,7 @@ from tests.nodes import (
 pytestmark = pytest.mark.net
 
 SHORT: dict[str, Any] = {"voice": {"preset": "voice", "duration": "1500ms", "deadline": "400ms"}}
-REPEATED: list[dict[str, Any]] = [{"scenarios": ["voice"], "repeat": 8}]
+REPEATED: list[dict[str, Any]] = [{"scenarios": ["voice"], "repeat": 4}]
 THIN: list[dict[str, Any]] = [{"name": "thin", "up": {"delay": "5ms"}, "down": {"delay": "5ms"}}]
 SIMULATED = {"name": "sim", "endpoint": "emulated", "path": {"peak": "4g-evening", "offpeak": "4g-day"}}
 
@@ -107,7 +107,7 @@ def test_a_node_that_is_killed_mid_run(tmp_path: Path) -> None:
     (folder,) = (tmp_path / "results" / "runs").iterdir()
     document = (folder / "summary.json").read_text()
     outcomes = [session["outcome"] for session in json.loads(document)["sessions"]]
-    assert outcomes == ["completed", "died", *["unreachable"] * 6]
+    assert outcomes == ["completed", "died", *["unreachable"] * 2]
     # The tables are the same from the packets alone.
     for name in ("summary.json", "verdict.json"):
         (folder / name).unlink()
@@ -126,19 +126,16 @@ def wait_for_session(run: subprocess.Popen[str], folder: Path) -> None:
     time.sleep(0.5)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_it_with_what_there_is(
-    number: signal.Signals, code: int, node: NodeProcess, tmp_path: Path
-) -> None:
+def test_a_signal_ends_it_with_what_there_is(node: NodeProcess, tmp_path: Path) -> None:
     plan = write_plan(tmp_path, node.entry(), networks=THIN, matrix=REPEATED, scenarios=SHORT)
     with probe_run(str(plan), "--json", cwd=tmp_path) as run:
         wait_for_session(run, tmp_path)
         family = descendants(run.pid)
-        run.send_signal(number)
+        run.send_signal(signal.SIGTERM)
         out, err = run.communicate(timeout=BOUND_S)
-    assert run.returncode == code, err
+    assert run.returncode == 143, err
     document = json.loads(out)
-    assert (document["verdict"], document["exit_code"]) == ("interrupted", code)
+    assert (document["verdict"], document["exit_code"]) == ("interrupted", 143)
     outcomes = [session["outcome"] for session in document["sessions"]]
     assert outcomes == ["completed", "interrupted"]
     assert document["sessions"][0]["counts"]["sent"] > 0
@@ -146,7 +143,7 @@ def test_a_signal_ends_it_with_what_there_is(
     assert len(family) == 2  # a worker and a relay
     wait_until_gone(family)
     again = probe("report", document["run_id"], "--json", cwd=tmp_path)
-    assert (again.returncode, json.loads(again.stdout)) == (code, document)
+    assert (again.returncode, json.loads(again.stdout)) == (143, document)
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
