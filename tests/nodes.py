@@ -165,12 +165,12 @@ def probe(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
 
 
 @contextmanager
-def probe_run(*arguments: str, cwd: Path, under: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
+def probe_run(*arguments: str, cwd: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """`probe run` in the background; nothing of it stays."""
     process = subprocess.Popen(
-        [*under, sys.executable, "-m", "probe", "run", *arguments],
+        [sys.executable, "-m", "probe", "run", *arguments],
         cwd=cwd,
-        env=os.environ | VARIABLES,
+        env=os.environ | VARIABLES | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
