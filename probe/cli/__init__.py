@@ -21,6 +21,7 @@ from probe.cli import (
     runs,
     status,
     store,
+    weak,
 )
 
 app = typer.Typer(
@@ -59,6 +60,7 @@ app.command(short_help="The verdict for CI: judge stored runs again, or run a pl
 app.command(short_help="Hold vendors and runs against each other.")(compare.compare)
 app.command(short_help="Run a partner node.")(node.node)
 app.add_typer(plan.app, name="plan")
+app.add_typer(weak.app, name="weak")
 app.command(short_help="Show a stored run again, from its packets.")(report.report)
 app.command(short_help="List the stored runs.")(runs.runs)
 app.add_typer(store.app, name="store")
