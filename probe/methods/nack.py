@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.arrays import last_rows
 from probe.methods.batch import FOREVER, Batch, empty_batch, no_address
 from probe.metrics import NEVER, Times
 from probe.wire import rtcp
@@ -83,25 +82,28 @@ class NackList:
         if sequence > before:
             self._highest[stream] = sequence
             if sequence > before + 1:
-                start, gap = np.array([before + 1]), np.array([sequence - before - 1])
-                self._reveal(np.array([stream]), start, gap, np.array([time_ns]))
+                start, gap = stream * self._packets + before + 1, sequence - before - 1
+                self._reveal(np.array([start]), np.array([gap]), np.array([time_ns]))
         elif len(self._key):
             self._keep(~self._seen[self._key])
 
     def _advance(self, stream: NDArray[np.int64], sequence: NDArray[np.int64], time_ns: Times) -> None:
-        last = last_rows(stream)
-        touched = stream[last]
-        before = self._highest[touched]
+        """Each arrival that jumps ahead of all before it reveals a gap, at its own time."""
+        order = np.argsort(stream, kind="stable")
+        of, time_ns = stream[order], time_ns[order]
+        begin = of * self._packets + self._highest[of]
+        key = of * self._packets + sequence[order]
+        reached = np.maximum.accumulate(np.maximum(key, begin))
+        same = np.r_[False, of[1:] == of[:-1]]
+        before = np.where(same, np.r_[0, reached[:-1]], begin)
         np.maximum.at(self._highest, stream, sequence)
-        reached = self._highest[touched]
-        jumped = reached > before + 1
+        jumped = key > before + 1
         if jumped.any():
-            gap = (reached - before - 1)[jumped]
-            self._reveal(touched[jumped], before[jumped] + 1, gap, time_ns[last][jumped])
+            self._reveal(before[jumped] + 1, (key - before - 1)[jumped], time_ns[jumped])
 
-    def _reveal(self, stream: NDArray[np.int64], start: Times, gap: Times, time_ns: Times) -> None:
+    def _reveal(self, start: NDArray[np.int64], gap: NDArray[np.int64], time_ns: Times) -> None:
         within = np.arange(gap.sum()) - np.repeat(np.cumsum(gap) - gap, gap)
-        key = np.repeat(stream * self._packets + start, gap) + within
+        key = np.repeat(start, gap) + within
         now_ns = np.repeat(time_ns, gap)
         missing = ~self._seen[key]
         key, now_ns = key[missing], now_ns[missing]
