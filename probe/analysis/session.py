@@ -10,6 +10,7 @@ from probe.analysis.fates import LOST, Fates, fates_of, was_sent
 from probe.analysis.one_way import OneWay, directions
 from probe.analysis.population import Population, Share
 from probe.analysis.quality import grade
+from probe.analysis.quality_facts import side_counts
 from probe.analysis.results import Poolable, SessionSummary
 from probe.analysis.worst_call import worst_call
 from probe.analysis.worst_values import worst_values
@@ -125,10 +126,5 @@ def _counts(record: SessionRecord, rows: Rows, fates: Fates, values: dict[str, P
         "lost_unknown": fates.count(Fate.LOST_UNKNOWN),
         "duplicates": int(rows["up_duplicates"].sum()) + int(rows["down_duplicates"].sum()),
         "reordered": sum(reordered),
-        **{name: _counter(record, name) for name in ("policed", "socket_dropped", "corrupt")},
+        **side_counts(record),
     }
-
-
-def _counter(record: SessionRecord, name: str) -> int:
-    """Counted by the node and by us."""
-    return int(record.counters.get(name) or 0) + int(record.client.get(name) or 0)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from probe.cli.options import LowLatency, PlainSockets, Rt, Spin
+
 
 def node(
     listen: Annotated[str, typer.Option(help="address and UDP port, `:40000` for every address")] = ":40000",
@@ -28,9 +30,10 @@ def node(
     max_quic_rate: Annotated[float, typer.Option(min=1, help="packets/s of all QUIC sessions")] = 1000.0,
     max_duration: Annotated[int, typer.Option(min=1, help="seconds of one session")] = 3600,
     json: Annotated[bool, typer.Option("--json", help="one JSON line when ready")] = False,
-    plain_sockets: Annotated[
-        bool, typer.Option(help="one system call a packet and user-space stamps, as on other systems")
-    ] = False,
+    plain_sockets: PlainSockets = False,
+    rt: Rt = False,
+    low_latency: LowLatency = False,
+    spin: Spin = None,
     ephemeral: Annotated[
         bool, typer.Option(help="a certificate for this process only; nothing is kept on disk")
     ] = False,
@@ -41,6 +44,7 @@ def node(
     """Run a partner node: one UDP port that reflects authenticated test streams, until SIGTERM."""
     import asyncio
 
+    from probe.cli.levers import punctuality
     from probe.methods.admission import Limits
     from probe.net.listen import parse_listen
     from probe.net.node import NodeConfig, serve_node
@@ -66,5 +70,6 @@ def node(
         plain=plain_sockets,
         ephemeral=ephemeral,
         until_eof=until_eof,
+        punctuality=punctuality(rt, low_latency, spin),
     )
     asyncio.run(serve_node(config, lambda ready: print_ready(ready, as_json=json)))

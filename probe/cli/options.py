@@ -22,4 +22,25 @@ Out: TypeAlias = Annotated[
         help="Write a file, too (repeatable): json, junit, markdown, prometheus, html.",
     ),
 ]
+Rt: TypeAlias = Annotated[
+    bool, typer.Option("--rt", help="Run the packet loops as real-time processes (SCHED_FIFO).")
+]
+LowLatency: TypeAlias = Annotated[
+    bool,
+    typer.Option("--low-latency", help="Keep this machine's idle processors awake (/dev/cpu_dma_latency)."),
+]
+Spin: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--spin",
+        metavar="DURATION",
+        help="Look at the clock for so long at most before a packet is due, such as 200us.",
+    ),
+]
+PlainSockets: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--plain-sockets", help="One system call a packet and user-space stamps, as on other systems."
+    ),
+]
 RESULTS = Path("results")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from probe.cli.options import Out
+from probe.cli.options import LowLatency, Out, PlainSockets, Rt, Spin
 
 
 def run(
@@ -20,12 +20,18 @@ def run(
     only: Annotated[str | None, typer.Option(metavar="VENDOR[/NODE]", help="measure only these")] = None,
     impair: Annotated[str, typer.Option(metavar="relay", help="how weak networks are applied")] = "relay",
     wait: Annotated[str | None, typer.Option(metavar="WINDOW", help="wait until the window opens")] = None,
+    rt: Rt = False,
+    low_latency: LowLatency = False,
+    spin: Spin = None,
+    plain_sockets: PlainSockets = False,
     as_json: Annotated[bool, typer.Option("--json", help="stdout is one JSON document")] = False,
     out: Out = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
 ) -> None:
     """Measure every node of PLAN, keep every packet's record, print the tables and the verdict."""
+    from probe.cli.levers import punctuality
     from probe.errors import ConfigError
+    from probe.net.job import Carriage
     from probe.report.delivery import Delivery
     from probe.report.output import Output
     from probe.report.run import run_and_report
@@ -35,6 +41,7 @@ def run(
         raise ConfigError(
             f"--impair {impair} is not built yet", hint="weak networks are applied by --impair relay"
         )
-    options = RunOptions(results, vantage, seed, only, duration, wait)
+    carriage = Carriage(plain_sockets, punctuality(rt, low_latency, spin))
+    options = RunOptions(results, vantage, seed, only, duration, wait, carriage)
     output = Output(as_json=as_json, quiet=quiet)
     raise typer.Exit(run_and_report(plan, options, output, Delivery.asked(out)))

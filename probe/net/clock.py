@@ -102,7 +102,8 @@ class Waiter:
 
 
 class Alarm:
-    """Waits for an exact instant: wakes a little early, then sleeps or (`spin`) looks at the clock for the rest.
+    """Waits for an exact instant: wakes a little early, then sleeps or (`spin_ns`, at most so long) looks at the
+    clock for the rest.
 
     A sleeper is woken late, by more the longer it slept: a processor that had nothing to do takes its time.
     How late is learned, and a second, short sleep from there is punctual to some microseconds. It looks at the
@@ -114,10 +115,11 @@ class Alarm:
     LATER_NS, SOONER_NS = 16_000, 2_000
     """How the lead follows what is seen: one wake-up in nine is later than it."""
 
-    def __init__(self, *fds: int, spin: bool = False) -> None:
-        self.lead_ns = 4 * self.MIN_LEAD_NS
+    def __init__(self, *fds: int, spin_ns: int = 0) -> None:
+        self._longest_lead_ns = max(min(spin_ns or self.MAX_LEAD_NS, self.MAX_LEAD_NS), self.MIN_LEAD_NS)
+        self.lead_ns = min(4 * self.MIN_LEAD_NS, self._longest_lead_ns)
         self._listening, self._deaf = Waiter(*fds), Waiter()
-        self._spin = spin
+        self._spin = spin_ns > 0
         self._at = _Timespec()
         self._sleep = getattr(_libc, "clock_nanosleep", None)
 
@@ -132,7 +134,7 @@ class Alarm:
             now_ns = monotonic_ns()
             late = now_ns - early_ns > self.lead_ns
             lead = self.lead_ns + (self.LATER_NS if late else -self.SOONER_NS)
-            self.lead_ns = min(max(lead, self.MIN_LEAD_NS), self.MAX_LEAD_NS)
+            self.lead_ns = min(max(lead, self.MIN_LEAD_NS), self._longest_lead_ns)
         if now_ns >= until_ns:
             return False
         if self._spin and until_ns - begun_ns > 5 * self.lead_ns:

@@ -1,4 +1,5 @@
-"""What happened to this host while something was measured: its clock stepped, its processor was taken away."""
+"""What happened to this host while something was measured: its clock stepped, its processor was taken away, its
+kernel dropped packets before a socket got them."""
 
 from __future__ import annotations
 
@@ -17,16 +18,20 @@ class HostWatch:
     def __init__(self) -> None:
         self._offset_ns = wall_offset().offset_ns
         self._times = _processor_times()
+        self._backlog = _backlog_drops()
 
     def facts(self) -> dict[str, float | None]:
         """`clock_step_ms`: how far the wall clock moved against the monotonic one; `steal_ratio`: share of
-        processor time that a hypervisor gave to others. None where the system does not tell."""
+        processor time that a hypervisor gave to others; `backlog_dropped`: packets of whatever traffic that the
+        kernel had no time for (net.core.netdev_max_backlog). None where the system does not tell."""
         pairs = zip(_processor_times(), self._times, strict=False)
         passed: list[int] = [now - then for now, then in pairs]
         told = len(passed) == _OWN_TIMES and sum(passed) > 0
+        before, after = self._backlog, _backlog_drops()
         return {
             "clock_step_ms": (wall_offset().offset_ns - self._offset_ns) / 1e6,
             "steal_ratio": passed[_STEAL] / sum(passed) if told else None,
+            "backlog_dropped": None if before is None or after is None else after - before,
         }
 
 
@@ -37,3 +42,11 @@ def _processor_times() -> list[int]:
         if name == "cpu":
             return [int(ticks) for ticks in times[:_OWN_TIMES]]
     return []
+
+
+def _backlog_drops() -> int | None:
+    """The second column of /proc/net/softnet_stat, of all processors."""
+    with suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/net/softnet_stat").read_text().splitlines()
+        return sum(int(line.split()[1], 16) for line in lines)
+    return None

@@ -31,9 +31,22 @@ CONNECTING, SENDING, WAITING, DONE = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
+class Carriage:
+    """How packets are moved: by `plain` sockets alone, and with what beyond an ordinary process."""
+
+    plain: bool = False
+    punctuality: Punctuality = ORDINARY
+
+
+USUAL = Carriage()
+"""The best sockets of this system, nothing beyond an ordinary process."""
+
+
+@dataclass(frozen=True, slots=True)
 class MediaJob:
     """`address` is where packets go: the node's, or that of a relay before it. `rows` of the shared
-    array (`shared_rows`); `fingerprint` (or `cafile`, or the system's trust) identifies the node in QUIC."""
+    array (`shared_rows`); `fingerprint` (or `cafile`, or the system's trust) identifies the node in QUIC. Without
+    `signalling` there is no QUIC handshake before a UDP session: for a peer that is nothing but a media loop."""
 
     transport: str
     address: Address
@@ -49,6 +62,7 @@ class MediaJob:
     server_name: str
     fingerprint: str | None
     cafile: str | None
+    signalling: bool = True
     plain: bool = False
     punctuality: Punctuality = ORDINARY
 

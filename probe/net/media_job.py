@@ -33,9 +33,14 @@ def run_udp_job(job: MediaJob, rows: Rows, progress: NDArray[np.void]) -> JobRes
     from probe.net.quic_job import quic_handshake
 
     result = JobResult()
-    result.handshake_ms = quic_handshake(
-        job.address, server_name=job.server_name, fingerprint=job.fingerprint, cafile=job.cafile
-    )
+    if job.signalling:
+        result.handshake_ms = quic_handshake(
+            job.address,
+            server_name=job.server_name,
+            fingerprint=job.fingerprint,
+            cafile=job.cafile,
+            plain=job.plain,
+        )
     sock = open_udp(peer=job.address, plain=job.plain, slots=MEDIA_SLOTS)
     privileges = Privileges(job.punctuality)
     try:
@@ -47,8 +52,11 @@ def run_udp_job(job: MediaJob, rows: Rows, progress: NDArray[np.void]) -> JobRes
             result.outcome = "aborted" if stopped else "unreachable"
             result.error = {"code": "no_bind", "transport": "udp"}
             return result
-        result.quality = {"stamps_checked": bind.stamps, "granted": privileges.granted()}
-        _measure(job, sock, rows, progress, result, spin=privileges.spin)
+        result.quality = {
+            "stamps_checked": bind.stamps,
+            "punctuality": {"asked": job.punctuality.to_json(), "granted": privileges.granted()},
+        }
+        _measure(job, sock, rows, progress, result, spin_ns=privileges.spin_ns)
         if progress["stop"][0]:
             result.outcome = "aborted"
         return result
@@ -65,7 +73,7 @@ def _measure(
     progress: NDArray[np.void],
     result: JobResult,
     *,
-    spin: bool,
+    spin_ns: int,
 ) -> None:
     """The media of a bound session."""
     plan = job.plan()
@@ -81,13 +89,17 @@ def _measure(
         nack=job.nack,
         start_ns=monotonic_ns() + START_DELAY_NS,
     )
-    loop = MediaLoop(client, sock, progress, one_way=job.spec.one_way, nack=job.nack, spin=spin)
+    loop = MediaLoop(client, sock, progress, one_way=job.spec.one_way, nack=job.nack, spin_ns=spin_ns)
     loop.run()
     rows["unsent"][client.unreached] = Unsent.ABORTED
     result.first_packet_ms = first_packet_ms(rows)
-    result.counters = asdict(client.counts) | {"refused": sock.refused, "carrier": sock.carrier}
+    result.counters = asdict(client.counts) | {
+        "refused": sock.refused,
+        "carrier": sock.carrier,
+        "socket_dropped": sock.dropped(),
+    }
     result.counters["nacks_sent"] = client.nacks_sent
-    result.quality |= quality_facts(Running(rows, plan, client.start_ns)) | loop.watch.facts(sock)
+    result.quality |= quality_facts(Running(rows, plan, client.start_ns)) | loop.watch.facts()
     result.quality["asked_pps"] = rate_pps
 
 

@@ -34,12 +34,12 @@ class MediaLoop:
         *,
         one_way: bool,
         nack: bool,
-        spin: bool = False,
+        spin_ns: int = 0,
     ) -> None:
-        self.watch = LoopWatch()
+        self.watch = LoopWatch(sock.wall)
         self._client, self._sock, self._progress = client, sock, progress
         self._one_way, self._nack = one_way, nack
-        self._alarm = Alarm(sock.fileno(), spin=spin)
+        self._alarm = Alarm(sock.fileno(), spin_ns=spin_ns)
         self._kernel_stamped = False
         self._give_up_ns = FOREVER
 

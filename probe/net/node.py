@@ -25,6 +25,7 @@ from probe.net.certificate import NodeCertificate, load_or_create, self_signed
 from probe.net.media_process import MediaProcess
 from probe.net.one_socket import OneSocket
 from probe.net.port_split import bind_one, bind_split
+from probe.net.punctual import ORDINARY, Privileges, Punctuality
 from probe.net.quic_listener import QuicListener
 from probe.records import Json
 
@@ -45,6 +46,7 @@ class NodeConfig:
     plain: bool = False
     ephemeral: bool = False
     until_eof: bool = False
+    punctuality: Punctuality = ORDINARY
 
 
 class MediaLoop(SessionBackend, Protocol):
@@ -67,8 +69,9 @@ async def serve_node(config: NodeConfig, ready: Callable[[Json], None]) -> None:
     with contextlib.closing(quic_socket):
         media: MediaLoop
         if split:
-            media = await MediaProcess.start(split[1])
+            media = await MediaProcess.start(split[1], punctuality=config.punctuality)
         else:
+            Privileges(config.punctuality)  # to the end of this process, whose loop is the packet loop
             media = OneSocket(quic_socket)
         try:
             node = _quic_node(config, certificate, media)
@@ -139,5 +142,6 @@ def _ready(config: NodeConfig, certificate: NodeCertificate, sock: socket.socket
         "port": port,
         "fingerprint": f"sha256:{certificate.fingerprint}",
         "key_source": config.key_source,
+        "punctuality": config.punctuality.to_json(),
         "notes": notes,
     }

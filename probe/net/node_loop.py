@@ -33,8 +33,6 @@ QUIET_NS = 150_000
 """After several packets at once the loop rests so long: later ones then share its next round."""
 CROWD = 64
 """So many at once are a backlog: no rest then."""
-SPIN_NS = 1_000_000
-"""After an arrival a spinning loop looks for more so long before it sleeps."""
 PUBLISH_NS = 1_000_000
 SETTLE_NS = 50_000_000
 """A transmit stamp that is later than this is no longer waited for before log rows are handed out."""
@@ -80,8 +78,9 @@ class NodeLoop:
 
     def __init__(self, sock: UdpSocket, pipe: Pipe, privileges: Privileges) -> None:
         self._sock, self._pipe = sock, pipe
-        # A real-time process that never sleeps would be stopped by the kernel.
-        self._spin = privileges.spin and not privileges.realtime
+        # After an arrival the loop looks for more so long before it sleeps: not as a real-time process, which the
+        # kernel would stop if it never slept.
+        self._spin_ns = 0 if privileges.realtime else privileges.spin_ns
         self._reflector = Reflector(secrets.token_bytes(32))
         self._shared: dict[int, tuple[ReflectedSession, NDArray[np.int64], float]] = {}
         self._readable = Waiter(sock.fileno(), pipe.fileno())
@@ -118,7 +117,7 @@ class NodeLoop:
             if 1 < count < CROWD and self._sock.stamped_every:
                 self._deaf.wait(min(next_ns, now_ns + QUIET_NS))
             return
-        if self._spin and since_ns - self._busy_ns < SPIN_NS:
+        if since_ns - self._busy_ns < self._spin_ns:
             return
         wake_ns = min(next_ns, now_ns + IDLE_NS)
         self._readable.wait(wake_ns)

@@ -9,39 +9,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.methods.running import Running
+from probe.methods.schedule import SECOND_NS
 from probe.metrics import NEVER, Stamp
-from probe.net.clock import monotonic_ns
+from probe.net.clock import WallClock, monotonic_ns
 from probe.net.host import HostWatch
-from probe.net.udp import UdpSocket
 
 
 class LoopWatch:
     """A packet loop seen from inside, from its first packet on: whether it ran when it meant to."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall: WallClock) -> None:
+        """`wall` is looked at each second, also while no packet comes: a step forth and back shows, too."""
         self.stall_ns = 0
         """The longest time for which the loop, awake or due to wake, did not come round."""
-        self._host = HostWatch()
+        self._host, self._wall = HostWatch(), wall
+        self._look_ns = 0
         self._begun_ns, self._begun_cpu_ns = monotonic_ns(), time.process_time_ns()
 
     def woke(self, meant_ns: int, now_ns: int) -> None:
         """Take one wait that should have ended at `meant_ns`; an early end (a packet came) says nothing."""
         self.stall_ns = max(self.stall_ns, now_ns - meant_ns)
+        if now_ns >= self._look_ns:
+            self._look_ns = now_ns + SECOND_NS
+            self._wall.look()
 
     def worked(self, since_ns: int, now_ns: int) -> None:
         """Take one pass of the loop, which does not wait for anything."""
         self.stall_ns = max(self.stall_ns, now_ns - since_ns)
 
-    def facts(self, sock: UdpSocket) -> dict[str, Any]:
-        """`stall_ms`, `cpu_share` (of one processor), `clock_step_ms`, `steal_ratio`, `client_socket_dropped`."""
+    def facts(self) -> dict[str, Any]:
+        """`stall_ms`, `cpu_share` (of one processor), `clock_step_ms`, `steal_ratio`, `backlog_dropped`."""
         passed_ns = max(monotonic_ns() - self._begun_ns, 1)
         facts = self._host.facts()
-        step_ms = sock.wall.largest_step_ns / 1e6
+        step_ms = self._wall.largest_step_ns / 1e6
         return facts | {
             "stall_ms": self.stall_ns / 1e6,
             "cpu_share": (time.process_time_ns() - self._begun_cpu_ns) / passed_ns,
             "clock_step_ms": max(step_ms, facts["clock_step_ms"] or 0.0, key=abs),
-            "client_socket_dropped": sock.dropped(),
         }
 
 
@@ -53,6 +57,7 @@ def quality_facts(running: Running) -> dict[str, Any]:
     back = rows["received_ns"] != NEVER
     stamps = rows["stamps"]
     return {
+        "lateness_n": len(late),
         "lateness_p50_ms": _rank(late, 0.5),
         "lateness_p99_ms": _rank(late, 0.99),
         "lateness_max_ms": _rank(late, 1.0),

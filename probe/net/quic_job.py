@@ -16,11 +16,13 @@ from probe.methods.quic_client import Handshake, NodeIdentity
 from probe.methods.quic_server import Datagrams
 from probe.methods.roq_client import RoqClient
 from probe.methods.running import Running
+from probe.methods.schedule import SECOND_NS
 from probe.metrics import NEVER, T_MAX_NS, Rows
 from probe.net.address import Address
 from probe.net.certificate import authorities
-from probe.net.clock import Waiter, monotonic_ns
+from probe.net.clock import Alarm, Waiter, monotonic_ns
 from probe.net.job import DONE, HANDSHAKE_TIMEOUT_NS, SENDING, WAITING, JobResult, MediaJob
+from probe.net.punctual import Privileges
 from probe.net.quality import LoopWatch, quality_facts
 from probe.net.udp import UdpSocket, open_udp
 
@@ -39,21 +41,31 @@ def run_quic_job(job: MediaJob, rows: Rows, progress: NDArray[np.void]) -> JobRe
     NotMeasured when the stream cannot be sent over it.
     """
     sock = open_udp(peer=job.address, plain=job.plain)
+    privileges = Privileges(job.punctuality)
+    punctuality = {"asked": job.punctuality.to_json(), "granted": privileges.granted()}
     try:
-        return _QuicSession(job, sock, rows, progress).run()
+        result = _QuicSession(job, sock, rows, progress).run()
+        result.quality["punctuality"] = punctuality
+        return result
     finally:
         progress["phase"] = DONE
+        privileges.drop()
         sock.close()
         gc.collect()  # connections are cycles, and this process collects only when told
 
 
 def quic_handshake(
-    address: Address, *, server_name: str = "", fingerprint: str | None = None, cafile: str | None = None
+    address: Address,
+    *,
+    server_name: str = "",
+    fingerprint: str | None = None,
+    cafile: str | None = None,
+    plain: bool = False,
 ) -> float | None:
     """Milliseconds of a QUIC handshake with the node at `address`, on a new connection that is closed at
     once; None if there was none in time. Raises FingerprintMismatch."""
     handshake = Handshake(NodeIdentity(server_name or address[0], fingerprint, authorities(cafile)), address)
-    sock = open_udp(peer=address)
+    sock = open_udp(peer=address, plain=plain)
     start_ns = monotonic_ns()
     waiter = Waiter(sock.fileno())
     try:
@@ -91,8 +103,9 @@ class _QuicSession:
             deadline_ns=job.deadline_ns,
             origin_ns=self._origin_ns,
         )
-        self._waiter = Waiter(sock.fileno())
-        self._watch = LoopWatch()
+        self._stamped = False
+        self._alarm = Alarm(sock.fileno(), spin_ns=job.punctuality.spin_ns)
+        self._watch = LoopWatch(sock.wall)
 
     def run(self) -> JobResult:
         result = JobResult()
@@ -110,9 +123,15 @@ class _QuicSession:
         media = self._media()
         result.first_packet_ms = self._first_packet_ms()
         result.counters = asdict(media.counts) | client.counters()
-        result.counters |= {"refused": self._sock.refused, "carrier": self._sock.carrier}
+        result.counters |= {
+            "refused": self._sock.refused,
+            "carrier": self._sock.carrier,
+            "socket_dropped": self._sock.dropped(),
+        }
         taken = Running(self._taken_rows(), self._plan, media.start_ns)
-        result.quality = quality_facts(taken) | self._watch.facts(self._sock)
+        result.quality = quality_facts(taken) | self._watch.facts()
+        result.quality["stamps_checked"] = {"sent": False, "received": self._stamped}
+        result.quality["asked_pps"] = len(self._rows) / (self._job.spec.duration_ns / SECOND_NS)
         if self._progress["stop"][0] or client.closed:
             result.outcome = "aborted"
         client.close()
@@ -169,6 +188,7 @@ class _QuicSession:
         client = self._client
         batch = self._sock.receive()
         client.kernel_stamped = batch.kernel_stamped
+        self._stamped |= batch.kernel_stamped
         now_ns = monotonic_ns()
         # A wall clock that was stepped while a kernel stamp was on its way would send QUIC's timers astray.
         at = np.clip(batch.time_ns, now_ns - _STAMP_AGE_NS, now_ns)
@@ -186,7 +206,7 @@ class _QuicSession:
         if timer is not None:
             wake_ns = min(wake_ns, max(self._origin_ns + round(timer * 1e9), now_ns + _PROGRESS_NS))
         if monotonic_ns() < wake_ns:
-            self._waiter.wait(wake_ns)
+            self._alarm.wait(wake_ns)
             self._watch.woke(wake_ns, monotonic_ns())
 
     def _seconds(self, at_ns: int) -> float:

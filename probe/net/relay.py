@@ -16,6 +16,7 @@ from probe.errors import NotMeasured
 from probe.impairment.profile import Impairment
 from probe.net.address import Address
 from probe.net.process import Child
+from probe.net.punctual import ORDINARY, Punctuality
 from probe.net.relay_flows import IDLE_NS
 from probe.net.relay_process import Conditions, RelayConfig, RelayCounters
 
@@ -43,6 +44,7 @@ class Relay:
         listen: Address = ("127.0.0.1", 0),
         idle_ns: int = IDLE_NS,
         plain: bool = False,
+        punctuality: Punctuality = ORDINARY,
     ) -> Relay:
         """Start a relay to a numeric `target`; raises NotMeasured when `listen` cannot be used.
 
@@ -50,7 +52,7 @@ class Relay:
         """
         child = Child.start("probe.net.relay_process:serve")
         try:
-            child.send(RelayConfig(target, listen, _conditions(up, down, seed), idle_ns, plain))
+            child.send(RelayConfig(target, listen, _conditions(up, down, seed), idle_ns, plain, punctuality))
             address = await child.receive(ANSWER_TIMEOUT)
             if isinstance(address, Exception):
                 raise address

@@ -21,6 +21,7 @@ from probe.net.address import Address
 from probe.net.clock import Waiter, be_punctual, monotonic_ns
 from probe.net.lateness import Lateness, LatenessSummary
 from probe.net.pipe import Pipe
+from probe.net.punctual import ORDINARY, Privileges, Punctuality
 from probe.net.relay_flows import IDLE_NS, Flow, Flows, groups
 from probe.net.relay_pending import Pending, Pool
 from probe.net.udp import RECEIVE_SLOTS, UdpSocket, open_udp
@@ -58,6 +59,7 @@ class RelayConfig:
     conditions: Conditions
     idle_ns: int = IDLE_NS
     plain: bool = False
+    punctuality: Punctuality = ORDINARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ def serve(pipe: Pipe) -> None:
     except Exception as error:  # noqa: BLE001 (told to the parent, which raises it)
         pipe.send(error)
         return
+    Privileges(config.punctuality)  # to the end of this process
     relay = RelayLoop(config, sock, pipe)
     pipe.send(sock.local())
     relay.run()

@@ -16,6 +16,7 @@ from probe.report.words import grade_word
 
 TITLE = "Measurement quality"
 _STAMPS = {"sent": "sent", "node_received": "node in", "node_sent": "node out", "received": "back"}
+_LEVERS = {"realtime": "--rt", "low_latency": "--low-latency", "spin_us": "--spin"}
 
 
 def quality(assessment: Assessment) -> list[Text]:
@@ -56,7 +57,27 @@ def _how(sessions: Sequence[SessionSummary]) -> Text:
     late = [(session.quality.get("lateness_ms") or {}).get("p99") for session in sessions]
     if known := [value for value in late if value is not None]:
         text += f" In the worst session 1 packet in 100 left {milliseconds(max(known))} ms late or more."
+    for told in (_carrier(sessions), _levers(sessions)):
+        text += f" {told}" if told else ""
     return Text(text, style="dim")
+
+
+def _carrier(sessions: Sequence[SessionSummary]) -> str:
+    """Said when packets were moved one by one, as where a system has no better calls."""
+    plain = [session for session in sessions if session.quality.get("carrier") == "plain"]
+    return f"Plain sockets, one call a packet, in {plural(len(plain), 'session')}." if plain else ""
+
+
+def _levers(sessions: Sequence[SessionSummary]) -> str:
+    """What was asked for beyond an ordinary process, and in how many sessions it was not granted."""
+    told = [session.quality.get("punctuality") or {} for session in sessions]
+    parts = []
+    for name, words in _LEVERS.items():
+        asked = [one for one in told if (one.get("asked") or {}).get(name)]
+        if asked:
+            refused = [one for one in asked if not (one.get("granted") or {}).get(name)]
+            parts.append(words + (f" (not granted in {plural(len(refused), 'session')})" if refused else ""))
+    return f"Asked for: {', '.join(parts)}." if parts else ""
 
 
 def _source(stamps: Sequence[Json], name: str) -> str | None:

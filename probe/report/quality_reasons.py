@@ -16,9 +16,26 @@ _PHRASES = {
         "{value} of the packets were dropped in a socket at one of the ends",
         "packets were dropped in a socket at one of the ends",
     ),
+    "backlog_dropped": (
+        "this host's kernel dropped packets, of whatever traffic, before a socket got them: {value} of those sent",
+        "this host's kernel dropped packets before a socket got them",
+    ),
+    "relay_dropped": (
+        "our own relay had no room for {value} of the packets",
+        "our own relay had no room for packets",
+    ),
+    "relay_late": (
+        "one packet in 100 left our own relay {value} late or more",
+        "packets left our own relay late",
+    ),
     "stall": ("the packet loop stood still for {value}", "the packet loop stood still"),
+    "node_stall": (
+        "the node's packet loop stood still for {value}, which is in no delay where the kernel stamps at the node",
+        "the node's packet loop stood still",
+    ),
     "steal": ("{value} of this host's processor time was taken away", "processor time was taken away"),
     "clock_step": ("this host's clock jumped by {value}", "this host's clock jumped"),
+    "node_clock_step": ("the node's clock jumped by {value}", "the node's clock jumped"),
     "log_missing": (
         "the node's log is missing, so the direction of {value} of the packets is unknown",
         "the node's log is missing, so the direction of some losses is unknown",

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from probe.errors import ConfigError
+from probe.net.job import USUAL, Carriage
 from probe.plan.estimate import Estimate, estimate_session
 from probe.plan.expand import NodeSchedule, SessionSpec
 from probe.plan.loaded import LoadedPlan
@@ -51,6 +52,7 @@ class CampaignOptions:
     vantage: str | None = None
     max_bytes: int | None = None
     max_rate: int | None = None
+    carriage: Carriage = USUAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +265,7 @@ class CampaignRun:
             self._vantage,
             self._listener,
             self._stopping,
+            self._options.carriage,
             manifest=self._campaign.manifest,
             appointment=appointment,
             clock=self._clock,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from probe.impairment.profile import NetworkProfile
+from probe.net.job import USUAL, Carriage
 from probe.plan.expand import NodeSchedule, SessionSpec
 from probe.plan.model import Vantage
 from probe.records import SessionRecord
@@ -31,6 +32,7 @@ class RunContext:
     vantage: Vantage | None
     listener: Listener
     stopping: Stopping
+    carriage: Carriage = USUAL
     look: int = 0
     _numbers: count[int] = field(default_factory=count)
 

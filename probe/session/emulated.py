@@ -13,6 +13,7 @@ from typing import Self
 
 from probe.errors import NotMeasured
 from probe.net.address import Address
+from probe.net.job import USUAL, Carriage
 from probe.net.node_key import VARIABLE
 
 READY_TIMEOUT_S = 30
@@ -21,10 +22,11 @@ READY_TIMEOUT_S = 30
 class EmulatedNode:
     """`async with EmulatedNode() as node`: `address`, `fingerprint` and `key` of a fresh `probe node`."""
 
-    def __init__(self) -> None:
+    def __init__(self, carriage: Carriage = USUAL) -> None:
         self.key = secrets.token_hex(16).encode()
         self.address: Address = ("127.0.0.1", 0)
         self.fingerprint = ""
+        self._carriage = carriage
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -32,6 +34,7 @@ class EmulatedNode:
             *(sys.executable, "-m", "probe", "node", "--json", "--listen", "127.0.0.1:0"),
             # It keeps nothing and ends when our end of its input does, so that nothing stays behind however we end.
             *("--ephemeral", "--until-eof"),
+            *_flags(self._carriage),
             env=os.environ | {VARIABLE: self.key.decode()},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -72,3 +75,14 @@ class EmulatedNode:
         lines = said.decode(errors="replace").strip().splitlines()
         told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         return (told or lines or [""])[-1]
+
+
+def _flags(carriage: Carriage) -> list[str]:
+    """For `probe node`: its packets are moved as ours are."""
+    wanted = carriage.punctuality
+    return [
+        *(["--plain-sockets"] if carriage.plain else []),
+        *(["--rt"] if wanted.realtime else []),
+        *(["--low-latency"] if wanted.low_latency else []),
+        *(["--spin", f"{wanted.spin_ns}ns"] if wanted.spin_ns else []),
+    ]

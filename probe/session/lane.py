@@ -56,7 +56,7 @@ class Lane:
     async def _target(self, stack: contextlib.AsyncExitStack) -> Target:
         node = self._node.node
         if node.endpoint.emulated:
-            emulated = await stack.enter_async_context(EmulatedNode())
+            emulated = await stack.enter_async_context(EmulatedNode(self._context.carriage))
             host, port = emulated.address
             return Target(host, port, emulated.key, emulated.fingerprint, None)
         key = self._node.key.get_secret_value().encode() if self._node.key else b""

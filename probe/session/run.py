@@ -19,6 +19,7 @@ from probe.analysis.results import RUN_INTERRUPTED, Assessment
 from probe.errors import ConfigError, StoreError
 from probe.metrics import T_MAX_NS
 from probe.net.clock import monotonic_ns, wall_offset
+from probe.net.job import USUAL, Carriage
 from probe.plan.diagnostics import did_you_mean
 from probe.plan.expand import NodeSchedule, SessionSpec, expand
 from probe.plan.loaded import LoadedPlan, with_duration
@@ -56,6 +57,7 @@ class RunOptions:
     only: str | None = None
     duration: str | None = None
     wait: str | None = None
+    carriage: Carriage = USUAL
 
 
 def prepare(loaded: LoadedPlan, options: RunOptions) -> tuple[LoadedPlan, RunOptions]:
@@ -104,6 +106,7 @@ async def run_plan(
             vantage_named(loaded, options.vantage),
             listener,
             stopping,
+            options.carriage,
         )
         listener(
             RunStarted(

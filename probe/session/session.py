@@ -127,7 +127,15 @@ class Session:
             return
         up, down = [profile.up for profile in profiles], [profile.down for profile in profiles]
         try:
-            relay = await Relay.open(address, up, down, self.record.seed)
+            carriage = self._context.carriage
+            relay = await Relay.open(
+                address,
+                up,
+                down,
+                self.record.seed,
+                plain=carriage.plain,
+                punctuality=carriage.punctuality,
+            )
         except TimeoutError:
             raise NotMeasured("our own relay does not start", hint="is this machine overloaded?") from None
         try:
@@ -187,6 +195,8 @@ class Session:
             server_name=target.host,
             fingerprint=target.fingerprint,
             cafile=target.cafile,
+            plain=self._context.carriage.plain,
+            punctuality=self._context.carriage.punctuality,
         )
 
     def _tell(self, phase: int, sent: int, received: int) -> None:

@@ -38,12 +38,51 @@ def test_packets_we_were_too_late_for(unsent: int, grade: str) -> None:
         ({"quality": {"stall_ms": 21}}, "stall", "degraded"),
         ({"quality": {"steal_ratio": 0.06}}, "steal", "degraded"),
         ({"quality": {"clock_step_ms": -101}}, "clock_step", "degraded"),
+        ({"quality": {"backlog_dropped": 1}}, "backlog_dropped", "degraded"),
+        ({"counters": {"stall_ns": 21 * MS}}, "node_stall", "degraded"),
+        ({"counters": {"clock_step_ns": -101 * MS}}, "node_clock_step", "degraded"),
+        ({"impairment": {"socket_dropped": 2}}, "socket_dropped", "invalid"),
+        ({"impairment": {"overrun": 1}}, "relay_dropped", "degraded"),
+        ({"impairment": {"overrun": 1, "unsent": 1}}, "relay_dropped", "invalid"),
+        ({"impairment": {"lateness": {"n": 9, "p99_us": 5001.0}}}, "relay_late", "degraded"),
     ],
 )
 def test_limits(changes: dict[str, Any], code: str, grade: str) -> None:
     found = summary(steady(1000), **changes)
     assert (found.grade, [reason["code"] for reason in found.quality["reasons"]]) == (grade, [code])
     assert all(reason["value"] > reason["limit"] for reason in found.quality["reasons"])
+
+
+def test_a_drop_is_counted_once_and_where_it_was() -> None:
+    # The node's own count comes in its reflections, too.
+    found = summary(
+        steady(1000),
+        counters={"policed": 3, "socket_dropped": 1},
+        client={"policed": 3, "node_socket_dropped": 1, "socket_dropped": 2},
+        impairment={"socket_dropped": 4},
+    )
+    assert (found.counts["policed"], found.counts["socket_dropped"]) == (3, 7)
+    drops = found.quality["drops"]
+    assert [drops[f"{place}_socket"] for place in ("client", "relay", "node")] == [2, 4, 1]
+    # A node that died has told in its reflections alone.
+    gone = summary(steady(1000), client={"policed": 3, "node_socket_dropped": 1, "socket_dropped": 2})
+    assert (gone.counts["policed"], gone.counts["socket_dropped"]) == (3, 3)
+
+
+def test_the_path_of_quic_does_not_make_us_late() -> None:
+    rows = steady(1000)
+    rows["scheduled_ns"] -= 50 * MS  # waited for the congestion window
+    told = {"lateness_n": 1000, "lateness_p50_ms": 0.1, "lateness_p99_ms": 0.4, "lateness_max_ms": 2.0}
+    found = summary(rows, quality=told, transport="quic-stream")
+    assert found.grade == "good"
+    assert found.quality["lateness_ms"] == {"n": 1000, "p50": 0.1, "p99": 0.4, "max": 2.0}
+    assert summary(rows, quality=told).grade == "degraded"
+
+
+def test_the_rate_that_left_of_the_rate_asked_for() -> None:
+    found = summary(steady(1000), quality={"asked_pps": 50.0, "rate_ratio": 0.98})
+    assert found.quality["rate_pps"] == {"asked": 50.0, "sent": 49.0}
+    assert summary(steady(10)).quality["rate_pps"] == {"asked": None, "sent": None}
 
 
 def test_what_was_not_observed_is_not_judged() -> None:
@@ -56,7 +95,7 @@ def test_lateness_of_sending() -> None:
     rows["scheduled_ns"][:20] -= 6 * MS
     found = summary(rows)
     assert [reason["code"] for reason in found.quality["reasons"]] == ["lateness_p99"]
-    assert found.quality["lateness_ms"] == {"p50": 0.0, "p99": 6.0, "max": 6.0}
+    assert found.quality["lateness_ms"] == {"n": 1000, "p50": 0.0, "p99": 6.0, "max": 6.0}
 
 
 def test_a_missing_log_degrades() -> None:

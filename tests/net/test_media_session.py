@@ -15,8 +15,9 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 
+from probe.errors import NotMeasured
 from probe.metrics import NEVER, Stamp, Unsent
-from probe.net.punctual import Punctuality
+from probe.net.punctual import Punctuality, require
 from tests.hold_relay import hold_relay
 from tests.media_loopback import Loopback, Session, loopback
 
@@ -79,13 +80,24 @@ async def test_plain_sockets_at_either_end(client: bool, node: bool) -> None:
         assert (stamps & ours == (0 if node else ours)).all()
 
 
+def may_be_granted(wanted: Punctuality) -> bool:
+    try:
+        require(wanted)
+    except NotMeasured:
+        return False
+    return True
+
+
 async def test_what_was_granted_is_told() -> None:
-    wanted = Punctuality(realtime=True, low_latency=True, spin=True)
+    wanted = Punctuality(realtime=True, low_latency=True, spin_ns=200_000)
     async with loopback(punctuality=wanted) as node:
         session = await node.session(seconds=0.3, punctuality=wanted)
-    granted = session.result.quality["granted"]
-    assert granted["spin"] is True
-    assert set(granted) == {"realtime", "low_latency", "spin"}
+    punctuality = session.result.quality["punctuality"]
+    assert punctuality["asked"] == {"realtime": True, "low_latency": True, "spin_us": 200.0}
+    granted = punctuality["granted"]
+    assert granted["spin_us"] == 200.0
+    assert granted["realtime"] == may_be_granted(Punctuality(realtime=True))
+    assert granted["low_latency"] == may_be_granted(Punctuality(low_latency=True))
     accounted(session, 15)
 
 
