@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from probe.cli.options import AsJson, Quiet
@@ -14,6 +16,9 @@ app = typer.Typer(
 )
 
 
+Network = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A network by name, or a profile's file.")]
+
+
 @app.command("list")
 def list_networks(*, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """List the networks that can be given by name, with their numbers and where these are from."""
@@ -21,3 +26,24 @@ def list_networks(*, as_json: AsJson = False, quiet: Quiet = False) -> None:
     from probe.report.output import Output
 
     list_and_print(Output(as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def show(
+    network: Network,
+    *,
+    duration: Annotated[
+        str | None, typer.Option(metavar="D", help="How much of it, such as 60s (else what is worth seeing).")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the draws; the same again gives the same picture.")
+    ] = 1,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw a network: delay, loss and rate over time, and what voice and video would suffer behind it.
+    Computed in virtual time; no packet is sent."""
+    from probe.report.network_show import show_network
+    from probe.report.output import Output
+
+    show_network(network, duration, seed, Output(as_json=as_json, quiet=quiet))

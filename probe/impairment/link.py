@@ -88,6 +88,10 @@ class Link:
         in_line = self._line.earliest(earliest - start_ns)
         return start_ns + (self._gate.earliest(in_line) if self._gate else in_line)
 
+    def mean_rates(self, edges_ns: Times) -> NDArray[np.float64]:
+        """(n,) the bit/s that the line can carry on average between n + 1 moments since the start."""
+        return self._conditions.mean_rates(edges_ns)
+
     @property
     def counters(self) -> LinkCounters:
         """What was done to the packets pushed so far, whether or not their release time has come."""

@@ -98,7 +98,10 @@ class Library:
             found = find_network(reference, self._directories)
             if found is None:
                 known = known_networks(self._beside)
-                raise ConfigError(f"no network '{reference}'{did_you_mean(reference, known)}")
+                raise ConfigError(
+                    f"no network '{reference}'{did_you_mean(reference, known)}",
+                    hint="probe weak list shows all",
+                )
             path = found
         if path not in self._read:
             self._read[path] = self._load(path)

@@ -18,6 +18,7 @@ from probe.report.output import Output
 SCHEMA_VERSION = 1
 
 BOTH, UP, DOWN = "↑↓", "↑", "↓"
+_NOTE = "↑ client to node, ↓ back; delay of one way; probe weak show NAME draws a network"
 
 
 def list_networks(output: Output) -> None:
@@ -36,7 +37,9 @@ def list_networks(output: Output) -> None:
         for profile in profiles:
             output.out.print(profile.name)
     else:
-        output.out.print(networks_table(profiles))
+        table = networks_table(profiles)
+        table.notes.append(Text(_NOTE, style="dim"))
+        output.out.print(table)
 
 
 def networks_table(profiles: Iterable[NetworkProfile]) -> Grid:
@@ -63,9 +66,6 @@ def networks_table(profiles: Iterable[NetworkProfile]) -> Grid:
             last = number == len(ways) - 1
             below = [Text(f"source: {profile.source}", style="dim")] if last else []
             grid.add(profile.name, way, *words[:4], prose, below=below)
-    grid.notes.append(
-        Text("↑ client to node, ↓ back; delay of one way; probe weak show NAME draws a network", style="dim")
-    )
     return grid
 
 
