@@ -36,7 +36,7 @@ def rehearse_and_report(plan: str, results: Path | None, days: int, seed: int | 
     evidence: Evidence = loaded.evidence
     power = findings(found.assessment.sessions, evidence, days, found.manifest["seed"])
     if output.as_json:
-        output.document(document(found.assessment) | {"rehearsal": _document(power, days, found.left_out)})
+        output.document(document(found.assessment) | {"rehearsal": _document(power, days)})
         return int(ExitStatus.PASS)
     output.assessment(found.assessment, found.manifest)
     output.out.print()
@@ -45,8 +45,6 @@ def rehearse_and_report(plan: str, results: Path | None, days: int, seed: int | 
     )
     for line in power_lines(power, days):
         output.out.print(Text(line))
-    if found.left_out:
-        output.out.print(Text(f"{plural(found.left_out, 'session')} over QUIC not rehearsed: udp alone is."))
     output.note(f"kept in {results}; again: probe report {found.manifest['run_id']}")
     return int(ExitStatus.PASS)
 
@@ -97,12 +95,11 @@ def _changes(finding: Finding, days: int) -> Iterator[str]:
         )
 
 
-def _document(power: Sequence[Finding], days: int, left_out: int) -> Json:
+def _document(power: Sequence[Finding], days: int) -> Json:
     return {
         "days": days,
         "power": POWER,
         "metric": METRIC,
-        "sessions_left_out": left_out,
         "findings": [asdict(item) | {"shifts": _pairs(item)} for item in power],
     }
 

@@ -38,11 +38,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """`left_out` are sessions over QUIC, which are not rehearsed."""
+    """A run in the store like any other, and its judgement."""
 
     manifest: Json
     assessment: Assessment
-    left_out: int
 
 
 def paths_of(loaded: LoadedPlan) -> dict[tuple[str, str, str], NetworkProfile]:
@@ -79,21 +78,18 @@ def rehearse(
     seed = secrets.randbits(32) if seed is None else seed
     tomorrow = now.astimezone(ZoneInfo(loaded.plan.timezone)) + timedelta(days=1)
     start = tomorrow.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    whole = make_diary(loaded.plan, seed, start, days)
-    diary = [appointment for appointment in whole if appointment.transport == "udp"]
-    _check(diary, whole)
+    diary = make_diary(loaded.plan, seed, start, days)
+    _check(diary)
     manifest = manifest_of(
         KIND, loaded, diary, start=start, days=days, seed=seed, emulated=True, vantage=None
     )
     with RunWriter(results, manifest):
         summaries = _measure(loaded, results, manifest, diary, progress, workers)
     assessment = assess_summaries(manifest, summaries)
-    return Rehearsed(manifest, assessment, len(whole) - len(diary))
+    return Rehearsed(manifest, assessment)
 
 
-def _check(diary: Sequence[Appointment], whole: Sequence[Appointment]) -> None:
-    if not diary and whole:
-        raise ConfigError("every session of the plan is over QUIC", hint="a rehearsal measures udp sessions")
+def _check(diary: Sequence[Appointment]) -> None:
     if not diary:
         raise ConfigError("no session of the plan falls in these days", hint="give more --days")
     if len(diary) > MOST_SESSIONS:

@@ -1,22 +1,22 @@
 """One session in virtual time: the same client, node and methods as over sockets, on an emulated path.
 
-As fast as it computes, and the same packets for the same seed. UDP alone.
+As fast as it computes, and the same packets for the same seed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from itertools import count
 
 import numpy as np
+from numpy.typing import NDArray
 
 from probe.impairment.chain import Path
 from probe.impairment.profile import NetworkProfile
 from probe.impairment.virtual import BatchCarrier
 from probe.methods.batch import ADDRESS_BYTES
-from probe.methods.bind import FIRST_RETRY
 from probe.methods.media_client import MediaClient
+from probe.methods.negotiation import UDP
 from probe.methods.reflected_session import ReflectedSession
 from probe.methods.reflector import Reflector
 from probe.methods.running import Running
@@ -31,8 +31,6 @@ START_NS = SECOND_NS
 """Virtual monotonic time of the first packet."""
 _TOKEN = bytes(range(16))
 _SSRC_BASE = 1 << SLOT_BITS
-_SMALL, _LARGE = 100, 1200
-_TRIES = 20
 _STEP_NS = 3 * SECOND_NS
 _ATTEMPTS = 5
 
@@ -45,14 +43,18 @@ def run_virtual(
     `began_ns` is the Unix time of the first packet. The record needs its `seed`; `packets`, `rate_pps`, connect
     phases, counters, outcome and `wall_offset_ns` are set. Returns the finished rows.
     """
-    record.wall_offset_ns = began_ns - START_NS
     record.quality["virtual_time"] = True
-    if not _connect(record, Path.through(networks, record.seed + 1)):
-        record.outcome, record.error = NOT_CONNECTED, {"code": "no_bind", "transport": "udp"}
-        return empty_rows(0)
     plan = schedule(stream, np.random.default_rng(record.seed))
     record.packets = plan.packets
     record.rate_pps = plan.packets * stream.calls / (stream.duration_ns / SECOND_NS)
+    if record.transport != UDP:
+        from probe.session.virtual_quic import run_virtual_quic
+
+        return run_virtual_quic(record, stream, plan, networks, began_ns)
+    record.wall_offset_ns = began_ns - START_NS
+    if not _connected(record, stream, plan, networks):
+        record.outcome, record.error = NOT_CONNECTED, {"code": "no_bind", "transport": UDP}
+        return empty_rows(0)
     exchange = exchanged(
         lambda: _Exchange(record, stream, plan, networks),
         stream.duration_ns,
@@ -86,17 +88,7 @@ class _Exchange:
             stream, plan, self.rows, ssrc_base=_SSRC_BASE, token=_TOKEN, nack=record.nack, start_ns=START_NS
         )
         self.log = np.zeros(2 * len(self.rows) + 1024, LOG)
-        self.session = ReflectedSession(
-            1,
-            _TOKEN,
-            ssrc_base=_SSRC_BASE,
-            streams=stream.calls,
-            packets=plan.packets,
-            rate_pps=record.rate_pps,
-            nack=record.nack,
-            one_way=stream.one_way,
-            log_rows=self.log,
-        )
+        self.session = _session(record, stream, plan, self.log)
         self.session.bind(np.zeros(ADDRESS_BYTES, np.uint8))
         reflector = Reflector(_TOKEN)
         reflector.open(self.session)
@@ -141,34 +133,30 @@ def _loss_ratio(networks: Sequence[NetworkProfile]) -> float:
     return sum(way.loss.ratio for way in ways if way.loss is not None)
 
 
-def _connect(record: SessionRecord, path: Path) -> bool:
-    """The connect phases as packets on the path: two round trips for the handshake (its first flight is a
-    full packet, RFC 9000 14.1), and two for the bind with its cookie. No name is looked up."""
-    clock = count(0)
-    record.resolve_ms = 0.0
-    trips = [_round_trip(path, clock, size) for size in (_LARGE, _LARGE, _SMALL, _SMALL)]
-    if None in trips:
-        return False
-    each = [trip for trip in trips if trip is not None]
-    record.handshake_ms, record.bind_ms = sum(each[:2]) / 1e6, sum(each[2:]) / 1e6
-    return True
+def _session(
+    record: SessionRecord, stream: StreamSpec, plan: Schedule, log: NDArray[np.void]
+) -> ReflectedSession:
+    """The node's side of the session."""
+    return ReflectedSession(
+        1,
+        _TOKEN,
+        ssrc_base=_SSRC_BASE,
+        streams=stream.calls,
+        packets=plan.packets,
+        rate_pps=record.rate_pps,
+        nack=record.nack,
+        one_way=stream.one_way,
+        log_rows=log,
+    )
 
 
-def _round_trip(path: Path, clock: count[int], size: int) -> int | None:
-    """Nanoseconds until the answer to a packet that is sent again until there is one; None if never."""
-    wait_ns = round(FIRST_RETRY * SECOND_NS)
-    sizes = np.array([size], np.int64)
-    passed = 0
-    for _ in range(_TRIES):
-        # Trips are ten seconds apart on the path's own clock: none waits behind another.
-        now = next(clock) * 10 * SECOND_NS
-        there = path.up.push(np.array([now], np.int64), sizes)
-        if len(there.release_ns):
-            back = path.down.push(there.release_ns[:1], sizes)
-            if len(back.release_ns):
-                return passed + int(back.release_ns[0]) - now
-        passed += wait_ns
-        wait_ns = min(wait_ns * 3 // 2, SECOND_NS)
-        if passed > 10 * SECOND_NS:
-            break
-    return None
+def _connected(
+    record: SessionRecord, stream: StreamSpec, plan: Schedule, networks: Sequence[NetworkProfile]
+) -> bool:
+    """Fill in the connect phases, on the same path with other draws; whether there is a session."""
+    from probe.session.virtual_connect import connect_udp
+
+    reflector = Reflector(_TOKEN)
+    reflector.open(_session(record, stream, plan, np.zeros(0, LOG)))
+    path = Path.through(networks, record.seed + 1)
+    return connect_udp(record, reflector, path, ssrc=_SSRC_BASE, token=_TOKEN)

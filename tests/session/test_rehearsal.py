@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -122,3 +123,16 @@ def test_a_node_without_a_path_is_a_sentence(tmp_path: Path, monkeypatch: pytest
     loaded = load_plan(str(tmp_path / "plan.yaml"))
     with pytest.raises(ConfigError, match="'n-1' of slow has no path for the window 'peak'"):
         rehearse(loaded, tmp_path, days=1, seed=1, now=NOW, progress=lambda _done, _of: None)
+
+
+def test_sessions_over_quic_are_rehearsed_as_well(tmp_path: Path) -> None:
+    text = PLAN.replace("networks: [clean], repeat: 3", "transports: [udp, quic-datagram, quic-stream]")
+    (tmp_path / "plan.yaml").write_text(text.replace("duration: 4s", "duration: 1s"))
+    write_networks(tmp_path)
+    loaded = load_plan(str(tmp_path / "plan.yaml"))
+    found = rehearse(
+        loaded, tmp_path / "r", days=1, seed=1, now=NOW, progress=lambda _done, _of: None, workers=1
+    )
+    transports = Counter(summary.record.transport for summary in found.assessment.sessions)
+    assert transports == {"udp": 4, "quic-datagram": 4, "quic-stream": 4}
+    assert all(summary.counts["on_time"] for summary in found.assessment.sessions)
