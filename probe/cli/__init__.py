@@ -22,6 +22,7 @@ from probe.cli import (
     status,
     store,
     weak,
+    whatif,
 )
 
 app = typer.Typer(
@@ -62,6 +63,7 @@ app.command(short_help="Run a partner node.")(node.node)
 app.add_typer(plan.app, name="plan")
 app.add_typer(weak.app, name="weak")
 app.command(short_help="Show a stored run again, from its packets.")(report.report)
+app.command(short_help="What other remedies against loss would have done, from a stored run.")(whatif.whatif)
 app.command(short_help="List the stored runs.")(runs.runs)
 app.add_typer(store.app, name="store")
 app.command("exit-codes", short_help="Explain every exit code.")(exit_codes.exit_codes)
