@@ -157,6 +157,6 @@ def begin(
     media = MediaClient(
         spec, plan, rows, ssrc_base=grant.ssrc_base, token=grant.token, nack=False, start_ns=start_ns
     )
-    client.start(media, rows, packets=plan.packets, ssrc_base=grant.ssrc_base)
+    client.start(media, rows, streams=spec.calls, ssrc_base=grant.ssrc_base)
     (peer,) = node.server.peers
     return RoqExchange(node, grant, client, rows, carrier, up, down, start_ns, peer.quic)

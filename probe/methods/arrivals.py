@@ -29,7 +29,8 @@ class ClientCounts:
 
 
 class Arrivals:
-    """Takes packets that carry the right SSRC; `rows` are stream-major, `packets` a stream.
+    """Takes packets that carry the right SSRC; `rows` are in the order of methods.running.Running, `packets` a
+    stream.
 
     `rtt_ns` is the smoothed round trip, 0 before the first. What of a downstream is missing, `nack` is told.
     """
@@ -47,7 +48,7 @@ class Arrivals:
         self.rtt_ns = 0
         self.returned = 0
         """Packets of which a first transmission has come back."""
-        self._rows, self._packets, self._token = rows, packets, token
+        self._rows, self._streams, self._packets, self._token = rows, streams, packets, token
         self._nack, self._counts = nack, counts
         self._received_ns, self._stamps = rows["received_ns"], rows["stamps"]
         self._node_received_ns, self._node_sent_ns = rows["node_received_ns"], rows["node_sent_ns"]
@@ -70,7 +71,7 @@ class Arrivals:
             self._counts.corrupt += 1
             return
         self._note_counters(words[media.W_COUNTERS])
-        key, time_ns = stream * self._packets + index, int(batch.time_ns[0])
+        key, time_ns = index * self._streams + stream, int(batch.time_ns[0])
         arrived = words[media.W_T2] << 32 | words[media.W_T2 + 1]
         left = words[media.W_T3] << 32 | words[media.W_T3 + 1]
         if self._node_sent_ns[key] == NEVER:
@@ -128,7 +129,7 @@ class Arrivals:
         self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], *, repair: bool
     ) -> None:
         self._note_counters(int(words[-1, media.W_COUNTERS]))
-        keys = stream * self._packets + words[:, media.W_INDEX]
+        keys = words[:, media.W_INDEX].astype(np.int64) * self._streams + stream
         sequence = words[:, media.W_REFLECTED].astype(np.int64)
         arrived, left = media.read_time(words, media.W_T2), media.read_time(words, media.W_T3)
         self._note_node_times(keys, words, sequence, arrived, left)

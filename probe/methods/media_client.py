@@ -144,11 +144,11 @@ class MediaClient:
             skipped = self._source.skip(now_ns - self._half_ns)
             self._rows["unsent"][skipped] = Unsent.HOST_LATE
             self._unsent += len(skipped)
-            self._absent += np.bincount(skipped // self._packets, minlength=self._streams)
+            self._absent += np.bincount(skipped % self._streams, minlength=self._streams)
             self._tells_absent = True
         batch = self._source.take(now_ns, until_ns, self.rtt_ns)
         if self._tells_absent and batch.tag is not None:
-            self._tell_absent(batch.data, batch.tag // self._packets)
+            self._tell_absent(batch.data, batch.tag % self._streams)
         self._leaving = batch.tag if batch.tag is not None else np.zeros(0, np.int64)
         if len(batch.size):
             self._rows["sent_ns"][self._leaving] = batch.time_ns
@@ -177,7 +177,7 @@ class MediaClient:
     def _repeat(self, keys: NDArray[np.int64], leave: Times) -> Batch:
         """RTX copies of the packets of `keys` as they were sent (RFC 4588 4)."""
         words, size = self._source.words(keys)
-        stream = keys // self._packets
+        stream = keys % self._streams
         sequence = take_numbers(self._rtx_sequence, stream, occurrences(stream)) & 0xFFFF
         original = words[:, media.W_START] & 0xFFFF
         marker = words[:, media.W_START] & 0x80_0000
@@ -231,7 +231,7 @@ class MediaClient:
         stream, time_ns = stream[known], batch.time_ns[row[known]]
         highest = self._source.highest()[stream]
         index = highest - ((highest - lost[known].astype(np.int64)) & 0xFFFF)
-        keys = stream * self._packets + np.maximum(index, 0)
+        keys = np.maximum(index, 0) * self._streams + stream
         rtt_ns = max(self.rtt_ns, 1)
         history_ns = max(HISTORY_NS, 3 * rtt_ns)
         sent = self._rows["sent_ns"][keys]

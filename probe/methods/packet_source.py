@@ -25,7 +25,7 @@ MAX_BATCH = 256
 class DueOrder:
     """Which row is due when, by its place in the order of leaving, without a list of all of them.
 
-    Rows are stream-major. Streams have the same schedule, spread over less than the distance of its due
+    Rows are in the order of methods.running.Running. Streams have the same schedule, spread over less than the distance of its due
     times: the order is by due time of the stream, then by stream, then by packet.
     """
 
@@ -48,7 +48,7 @@ class DueOrder:
         turn, within = np.divmod(place - first * self._streams, self._first[group + 1] - first)
         stream, index = self._by_offset[turn], first + within
         due = self._start_ns + self._plan.offset_ns[stream] + self._plan.time_ns[index]
-        return stream * self._plan.packets + index, due
+        return index * self._streams + stream, due
 
     def highest(self, place: int) -> NDArray[np.int64]:
         """(streams,) the last packet of each stream whose turn has come before `place`; -1 for none."""
@@ -167,7 +167,7 @@ class PacketSource:
 
     def words(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Header and payload of the packets of `rows` without t1, t2 and check, and their sizes."""
-        stream, index = np.divmod(rows, self._plan.packets)
+        index, stream = np.divmod(rows, len(self._plan.offset_ns))
         words = np.zeros((len(rows), media.WORDS), np.uint32)
         second = self._plan.marker[index].astype(np.uint32) << 7 | self._spec.payload_type
         words[:, media.W_START] = rtp.VERSION << 24 | second << 16 | index & 0xFFFF

@@ -115,7 +115,7 @@ class ReflectedSession:
         return 0
 
     def _take_one(self, batch: Batch, words: list[int], stream: int, index: int) -> None:
-        key, time_ns = stream * self._packets + index, int(batch.time_ns[0])
+        key, time_ns = index * self._streams + stream, int(batch.time_ns[0])
         duplicate = bool(self._seen[key])
         self._seen[key] = True
         if self._nack:
@@ -217,7 +217,7 @@ class ReflectedSession:
 
     def _take_originals(self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]) -> None:
         index = words[:, media.W_INDEX].astype(np.int64)
-        key = stream * self._packets + index
+        key = index * self._streams + stream
         before = occurrences(stream)
         known = mark(self._seen, key)
         duplicates = int(np.count_nonzero(known))

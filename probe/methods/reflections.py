@@ -64,7 +64,7 @@ class Downstream:
         log_rows: NDArray[np.void],
         counts: NodeCounts,
     ) -> None:
-        self._ssrc_base, self._streams, self._packets, self._token = ssrc_base, streams, packets, token
+        self._ssrc_base, self._streams, self._token = ssrc_base, streams, token
         self._tag = (ssrc_base & media.SLOT_MASK) << LOG_ROW_BITS
         self._log, self._log_t3, self._log_down_seq = log_rows, log_rows["t3"], log_rows["down_seq"]
         self._counts = counts
@@ -95,7 +95,7 @@ class Downstream:
         """Make received packets' words those of their reflections, as far as known before they leave.
         `before` is `occurrences(stream)`."""
         down_seq = take_numbers(self._next, stream, before)
-        self._log_row[stream * self._packets + down_seq] = log_row
+        self._log_row[down_seq * self._streams + stream] = log_row
         self._log_down_seq[log_row] = down_seq
         self._payload_type = int(words[-1, media.W_START]) >> 16 & 127
         words[:, media.W_START] &= 0x00FF_0000
@@ -118,7 +118,7 @@ class Downstream:
         """`turn_round` of a batch of one."""
         down_seq, time_ns = int(self._next[stream]), int(batch.time_ns[0])
         self._next[stream] = down_seq + 1
-        self._log_row[stream * self._packets + down_seq] = log_row
+        self._log_row[down_seq * self._streams + stream] = log_row
         self._log_down_seq[log_row] = down_seq
         start = words[media.W_START]
         self._payload_type = start >> 16 & 127
@@ -191,7 +191,7 @@ class Downstream:
         """RTX copies, as they were sent, of what `lost` (16 bits of a sequence number) names."""
         newest = self._next[stream] - 1
         down_seq = newest - ((newest - lost) & 0xFFFF)
-        key = stream * self._packets + np.maximum(down_seq, 0)
+        key = np.maximum(down_seq, 0) * self._streams + stream
         row = self._log_row[key]
         history_ns = max(HISTORY_NS, 3 * rtt_ns)
         good = (down_seq >= 0) & (row >= 0) & (time_ns - self._log_t3[row] <= history_ns)
@@ -210,7 +210,7 @@ class Downstream:
         self, key: NDArray[np.int64], rows: NDArray[np.void], leave: Times, address: NDArray[np.uint8]
     ) -> Batch:
         """RTX copies with the times of the first transmission."""
-        stream, down_seq = np.divmod(key, self._packets)
+        down_seq, stream = np.divmod(key, self._streams)
         sequence = take_numbers(self._rtx_sequence, stream, occurrences(stream)) & 0xFFFF
         payload_type = media.RTX_PAYLOAD_TYPES.get(self._payload_type, media.PT_AUDIO_RTX)
         words = np.zeros((len(key), media.WORDS), np.uint32)

@@ -73,7 +73,7 @@ class RoqClient:
         self._decoders: dict[int, StreamDecoder] = {}
         self._media: MediaClient | None = None
         self._rows: Rows = np.zeros(0, np.void)
-        self._packets = self._ssrc_base = 0
+        self._streams = self._ssrc_base = 0
         self._taken_ns: NDArray[np.int64] = np.zeros(0, np.int64)
         self._corrupt = 0
 
@@ -106,10 +106,10 @@ class RoqClient:
         if largest > room:
             raise NotMeasured(f"packets of {largest} bytes do not fit QUIC packets that carry {room}")
 
-    def start(self, media_client: MediaClient, rows: Rows, *, packets: int, ssrc_base: int) -> None:
+    def start(self, media_client: MediaClient, rows: Rows, *, streams: int, ssrc_base: int) -> None:
         """Begin to send; to be called when bound. `rows` are those of `media_client`."""
         self._media, self._rows = media_client, rows
-        self._packets, self._ssrc_base = packets, ssrc_base
+        self._streams, self._ssrc_base = streams, ssrc_base
         self._taken_ns = np.full(len(rows), NEVER, np.int64)
 
     # the five verbs
@@ -200,7 +200,7 @@ class RoqClient:
         self._taken_ns[keys] = now_ns
         for row, key in enumerate(keys.tolist()):
             data = batch.data[row : row + 1]
-            self._sender.put(Outgoing(key, key // self._packets, data, int(batch.size[row]), now_ns))
+            self._sender.put(Outgoing(key, key % self._streams, data, int(batch.size[row]), now_ns))
 
     def _take_events(self, now: float) -> None:
         while (event := self._quic.next_event()) is not None:
@@ -243,7 +243,7 @@ class RoqClient:
         """What came by retransmission, in either direction, is not the first transmission's arrival."""
         payload = media.payloads(data)[0]
         stream = (int(rtp.read_headers(data, size).ssrc[0]) - self._ssrc_base) & media.SLOT_MASK
-        key = stream * self._packets + int(payload["index"])
+        key = int(payload["index"]) * self._streams + stream
         rows = self._rows
         if payload["flags"] & media.UP_REPAIRED:
             rows["up_repaired_ns"][key] = rows["node_received_ns"][key]

@@ -10,7 +10,8 @@ from probe.metrics import SAMPLE, SCHEDULED_FIELDS, Rows, Times
 
 
 class Running:
-    """Rows (metrics.RUNNING, stream-major) of `plan` sent from `start_ns` on.
+    """Rows (metrics.RUNNING) of `plan` sent from `start_ns` on: the first packet of each stream, then the second
+    of each, so that those which leave at about the same time lie side by side.
 
     `rows` may be written by another process meanwhile; a row is ready to be taken when nothing can happen to
     it any more. Rows that are SAMPLE already are welcome too: what the schedule tells is then theirs.
@@ -30,7 +31,7 @@ class Running:
         """(rows,) which packets were due up to `until_ns`."""
         offset = until_ns - self.start_ns - self._plan.offset_ns
         reached = np.searchsorted(self._plan.time_ns, offset, "right")
-        due: NDArray[np.bool_] = np.arange(self._plan.packets) < reached[:, None]
+        due: NDArray[np.bool_] = np.arange(self._plan.packets)[:, None] < reached
         return due.reshape(-1)
 
     def samples(self, keys: NDArray[np.int64] | None = None) -> Rows:
@@ -56,5 +57,5 @@ class Running:
         """Stream and sequence number of each row."""
         if keys is None:
             keys = np.arange(len(self.rows))
-        stream, seq = np.divmod(keys, self._plan.packets)
+        seq, stream = np.divmod(keys, len(self._plan.offset_ns))
         return stream, seq

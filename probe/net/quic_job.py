@@ -166,7 +166,7 @@ class _QuicSession:
             nack=False,
             start_ns=monotonic_ns() + START_DELAY_NS,
         )
-        client.start(media, self._rows, packets=self._plan.packets, ssrc_base=job.ssrc_base)
+        client.start(media, self._rows, streams=job.spec.calls, ssrc_base=job.ssrc_base)
         progress["start_ns"], progress["phase"] = media.start_ns, SENDING
         give_up_ns = 0
         while not progress["stop"][0] and client.closed is None:

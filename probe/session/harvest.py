@@ -33,6 +33,7 @@ class Harvest:
         writer: RunWriter,
     ) -> None:
         self._control, self._session, self._record = control, job.session, record
+        self._streams = job.spec.calls
         self._running, self._progress, self._writer = Running(rows, job.plan(), 0), progress, writer
         self._cursor = 0
         self._open: NDArray[np.bool_] = np.ones(len(rows), np.bool_)
@@ -42,7 +43,7 @@ class Harvest:
         asked_ns = monotonic_ns()
         while True:
             entries, cursor = await self._control.log(self._session, self._cursor)
-            merge_log(self._running.rows, entries, self._record.packets)
+            merge_log(self._running.rows, entries, self._streams)
             if cursor == self._cursor:
                 break
             self._cursor = cursor

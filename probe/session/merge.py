@@ -10,15 +10,15 @@ from probe.metrics import NEVER, Repair, Rows, Stamp
 from probe.wire import log
 
 
-def merge_log(rows: Rows, entries: NDArray[np.void], packets: int) -> None:
-    """Write the node's receive log into `rows` (stream-major, `packets` a stream), in place.
+def merge_log(rows: Rows, entries: NDArray[np.void], streams: int) -> None:
+    """Write the node's receive log into `rows` (in the order of methods.running.Running), in place.
 
     The first original gives T2 and T3 (a reflection that came back brought the same), later ones count
     as duplicates; the first repair gives `up_repaired_ns` (a QUIC stream delivers the repaired packet itself,
     which is then reflected as well). Entries of rows that are not ours are ignored.
     """
-    keys = entries["stream"].astype(np.int64) * packets + entries["index"]
-    known = (entries["index"] < packets) & (keys < len(rows))
+    keys = entries["index"].astype(np.int64) * streams + entries["stream"]
+    known = (entries["stream"] < streams) & (keys < len(rows))
     entries, keys = entries[known], keys[known]
     flags = entries["flags"]
     rtx, duplicate, late_copy = (flags & bit != 0 for bit in (log.RTX, log.DUPLICATE, log.FIRST_LOST))
