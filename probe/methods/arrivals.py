@@ -99,6 +99,58 @@ class Arrivals:
             self._node_sent_ns[earlier] += delta - (delta >> 31 << 32)
             self._stamps[earlier] |= _NODE_SENT
 
+    def take_usual(self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]) -> bool:
+        """Take a batch in which nothing is unusual: sound reflections of packets of different streams, in the
+        order of the schedule, of which nothing has been heard yet. False, and nothing done, for any other."""
+        index, sequence = words[:, media.W_INDEX], words[:, media.W_REFLECTED]
+        if max(np.maximum.reduce(index), np.maximum.reduce(sequence)) >= self._packets:
+            return False
+        keys = index.astype(np.int64)
+        keys *= self._streams
+        keys += stream
+        if keys[-1] - keys[0] >= self._streams or not ascending(keys):
+            return False
+        if np.count_nonzero(self._node_sent_ns[keys] != NEVER):
+            return False
+        if not media.all_sound(batch.data, batch.size, words, media.REFLECTION_KIND, self._token):
+            return False
+        self._note_counters(int(words[-1, media.W_COUNTERS]))
+        arrived, left = media.read_times(batch.data)
+        self._node_received_ns[keys], self._node_sent_ns[keys] = arrived, left
+        self._down_seq[keys] = sequence
+        # KERNEL_T2 and KERNEL_T3 are bits 0 and 2 of the flags, bits 1 and 2 of the stamps.
+        flags = words[:, media.W_KIND].astype(np.uint8)
+        stamps = (flags & media.KERNEL_T2) << 1
+        stamps |= flags & media.KERNEL_T3
+        if batch.kernel_stamped:
+            stamps |= np.uint8(_RECEIVED)
+        self._stamps[keys] |= stamps
+        if np.count_nonzero(flags & media.TELLS_T3):
+            self._take_told_of_each(words, stream, flags)
+        self._last_sequence[stream], self._last_key[stream] = sequence, keys
+        self._received_ns[keys] = batch.time_ns
+        self.returned += len(keys)
+        away = batch.time_ns - self._sent_ns[keys]
+        away += arrived
+        away -= left
+        self._smooth(int(np.add.reduce(away)) // len(keys))
+        if self._nack:
+            self._nack.on_received(stream, sequence.astype(np.int64), batch.time_ns)
+        return True
+
+    def _take_told_of_each(
+        self, words: NDArray[np.uint32], stream: NDArray[np.int64], flags: NDArray[np.uint8]
+    ) -> None:
+        """When the reflection before really left rides in this one (two-step); no stream stands twice."""
+        earlier = self._last_key[stream]
+        tells = self._last_sequence[stream] == words[:, media.W_STAMPED]
+        tells &= (flags & media.TELLS_T3) > (self._stamps[earlier] & np.uint8(_NODE_SENT))
+        delta = words[:, media.W_DELTA].view(np.int32)
+        if np.count_nonzero(tells) < len(tells):
+            earlier, delta = earlier[tells], delta[tells]
+        self._node_sent_ns[earlier] += delta
+        self._stamps[earlier] |= np.uint8(_NODE_SENT)
+
     def take(
         self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], *, repair: bool
     ) -> None:

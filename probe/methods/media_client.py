@@ -23,6 +23,7 @@ MAX_RETRANSMISSIONS = 10
 HISTORY_NS = 1_000_000_000
 """libwebrtc's history of sent packets reaches back so far, or three round trips."""
 _NEVER_BEFORE = 1 << 62
+_SENT = np.uint8(Stamp.SENT)
 
 
 class MediaClient:
@@ -41,7 +42,8 @@ class MediaClient:
     ) -> None:
         self.counts = ClientCounts()
         self.start_ns = start_ns
-        self._rows, self._streams, self._packets = rows, spec.calls, plan.packets
+        self._rows, self._streams = rows, spec.calls
+        self._sent_ns, self._stamps = rows["sent_ns"], rows["stamps"]
         Running(rows, plan, start_ns).write_schedule()
         self._half_ns = spec.interval_ns // 2
         self._ssrc_base, self._down_ssrc = ssrc_base, ssrc_base | media.DOWN_SSRC
@@ -122,8 +124,8 @@ class MediaClient:
         self._rows["sent_ns"][self._leaving] = now_ns
 
     def on_transmitted(self, tag: NDArray[np.int64], time_ns: Times) -> None:
-        self._rows["sent_ns"][tag] = time_ns
-        self._rows["stamps"][tag] |= np.uint8(Stamp.SENT)
+        self._sent_ns[tag] = time_ns
+        self._stamps[tag] |= _SENT
 
     def on_refused(self, tag: NDArray[np.int64]) -> None:
         """The system would not take these: they have not been sent, and that is our host's doing."""
@@ -151,7 +153,7 @@ class MediaClient:
             self._tell_absent(batch.data, batch.tag % self._streams)
         self._leaving = batch.tag if batch.tag is not None else np.zeros(0, np.int64)
         if len(batch.size):
-            self._rows["sent_ns"][self._leaving] = batch.time_ns
+            self._sent_ns[self._leaving] = batch.time_ns
         return batch
 
     def _tell_absent(self, data: NDArray[np.uint8], stream: NDArray[np.int64]) -> None:
@@ -205,6 +207,8 @@ class MediaClient:
         stream = words[:, media.W_SSRC] - np.uint32(self._down_ssrc)
         ours = rtp.is_media(words[:, 0]) & (stream < self._streams)
         if ours.all():
+            if self._arrivals.take_usual(batch, words, stream.astype(np.int64)):
+                return
             self._arrivals.take(batch, words, stream.astype(np.int64), repair=False)
             return
         control = rtcp.is_rtcp(batch.data, batch.size)

@@ -61,6 +61,8 @@ class NackList:
                 expected += before
             if np.count_nonzero(sequence != expected):
                 self._advance(stream, sequence, time_ns)
+            elif before is None:
+                self._highest[stream] = sequence
             else:
                 np.maximum.at(self._highest, stream, sequence)
         if len(self._key):

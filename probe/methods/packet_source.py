@@ -35,6 +35,8 @@ class DueOrder:
         self._by_offset = np.argsort(plan.offset_ns, kind="stable")
         self.total = self._streams * plan.packets
         new = np.flatnonzero(np.diff(plan.time_ns, prepend=-1))
+        self._alone = len(new) == plan.packets  # no two packets of a stream are due together
+        self._turn_offset = plan.offset_ns[self._by_offset]
         self._first = np.append(new, plan.packets)  # of the packets that are due together
         gaps = np.diff(plan.time_ns[new])
         if len(gaps) and np.ptp(plan.offset_ns) >= gaps.min():
@@ -43,6 +45,11 @@ class DueOrder:
     def rows(self, start: int, end: int) -> tuple[NDArray[np.int64], Times]:
         """Rows and due times of the places `start` up to `end`."""
         place = np.arange(start, end)
+        if self._alone:
+            index, turn = np.divmod(place, self._streams)
+            due = self._turn_offset[turn] + self._plan.time_ns[index]
+            due += self._start_ns
+            return index * self._streams + self._by_offset[turn], due
         group = np.searchsorted(self._first * self._streams, place, "right") - 1
         first = self._first[group]
         turn, within = np.divmod(place - first * self._streams, self._first[group + 1] - first)
@@ -70,7 +77,16 @@ class PacketSource:
         self, spec: StreamSpec, plan: Schedule, *, ssrc_base: int, token: bytes, start_ns: int
     ) -> None:
         self._spec, self._plan, self._ssrc_base = spec, plan, ssrc_base
-        self._token = int.from_bytes(token[:4], "big")
+        # What packets of one index have in common, whatever their stream.
+        self._template = np.zeros(media.WORDS, np.uint32)
+        self._template[media.W_KIND], self._template[media.W_TOKEN] = (
+            media.MEDIA_KIND,
+            int.from_bytes(token[:4], "big"),
+        )
+        self._sum = np.add.reduce(self._template, dtype=np.uint32)
+        second = plan.marker.astype(np.uint32) << 7 | spec.payload_type
+        self._word = rtp.VERSION << 24 | second << 16 | np.arange(plan.packets, dtype=np.uint32) & 0xFFFF
+        self._bytes = plan.size.astype(np.int64)
         self._order = DueOrder(plan, start_ns)
         self.place = 0
         """How many rows have had their turn."""
@@ -131,12 +147,17 @@ class PacketSource:
         self.place = self._start + end
         if end - start == ALONE:
             return self._take_one(start, max(self._due[start], now_ns), rtt_ns)
-        leave = np.maximum(self._due_ns[start:end], now_ns)
         # t1 and t2 lie side by side; the check is that of the rest of the packet and these.
-        self._times[start:end, 0] = leave
         self._times[start:end, 1] = rtt_ns
-        halves = (leave >> 32) + (leave + (rtt_ns >> 32) + rtt_ns)
-        self._check[start:end] = self._sums[start:end] + (halves & 0xFFFFFFFF).astype(np.uint32)
+        if self._due[end - 1] <= now_ns:  # all leave now
+            self._times[start:end, 0] = now_ns
+            halves = (now_ns >> 32) + now_ns + (rtt_ns >> 32) + rtt_ns & 0xFFFFFFFF
+            self._check[start:end] = self._sums[start:end] + np.uint32(halves)
+            return self._batch(start, end, np.full(end - start, now_ns))
+        leave = np.maximum(self._due_ns[start:end], now_ns)
+        self._times[start:end, 0] = leave
+        sums = (leave >> 32) + (leave + (rtt_ns >> 32) + rtt_ns)
+        self._check[start:end] = self._sums[start:end] + (sums & 0xFFFFFFFF).astype(np.uint32)
         return self._batch(start, end, leave)
 
     def _take_one(self, at: int, leave_ns: int, rtt_ns: int) -> Batch:
@@ -159,7 +180,7 @@ class PacketSource:
     def _make(self) -> None:
         """Write the packets of the block, in memory of their own: a carrier may still hold the last one's."""
         words, self._size = self.words(self._rows)
-        self._sums = media.word_sums(words)
+        self._sums = words[:, media.W_INDEX] + self._sum
         self._data = np.zeros((len(words), (int(self._size.max()) + 7) & ~7), np.uint8)
         media.word_view(self._data)[:] = words
         self._times = self._data[:, 28:44].view(">i8")
@@ -168,12 +189,10 @@ class PacketSource:
     def words(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
         """Header and payload of the packets of `rows` without t1, t2 and check, and their sizes."""
         index, stream = np.divmod(rows, len(self._plan.offset_ns))
-        words = np.zeros((len(rows), media.WORDS), np.uint32)
-        second = self._plan.marker[index].astype(np.uint32) << 7 | self._spec.payload_type
-        words[:, media.W_START] = rtp.VERSION << 24 | second << 16 | index & 0xFFFF
+        words = np.empty((media.WORDS, len(rows)), np.uint32).T
+        words[:] = self._template
+        words[:, media.W_START] = self._word[index]
         words[:, media.W_TIMESTAMP] = self._plan.timestamp[index]
         words[:, media.W_SSRC] = self._ssrc_base + stream
-        words[:, media.W_KIND] = media.MEDIA_KIND
         words[:, media.W_INDEX] = index
-        words[:, media.W_TOKEN] = self._token
-        return words, self._plan.size[index].astype(np.int64)
+        return words, self._bytes[index]

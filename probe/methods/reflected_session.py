@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.arrays import mark, occurrences
+from probe.methods.arrays import ascending, mark, occurrences
 from probe.methods.batch import ADDRESS_BYTES, FOREVER, Batch, empty_batch, join
 from probe.methods.nack import NackList
 from probe.methods.reflections import Downstream, NodeCounts
@@ -52,6 +52,7 @@ class ReflectedSession:
         self._bound: bytes | None = None
         self._seen = np.zeros(streams * packets, np.bool_)
         self._log = log_rows
+        self._columns = {name: log_rows[name] for name in log.LOG.names or ()}
         self._nack = (
             NackList(streams, packets, sender_ssrc=ssrc_base | media.DOWN_SSRC, media_ssrc=ssrc_base)
             if nack
@@ -151,7 +152,8 @@ class ReflectedSession:
             and self._allowed(batch.time_ns) >= len(words)
         ):
             self._arrived += len(words)
-            self._take_originals(batch, words, stream.astype(np.int64))
+            if not self._take_usual(batch, words, stream.astype(np.int64)):
+                self._take_originals(batch, words, stream.astype(np.int64))
             return 0
         return self._sort_out(batch, words, stream)
 
@@ -215,6 +217,48 @@ class ReflectedSession:
         if self._nack:
             self._nack.on_received(stream, index, batch.time_ns, repair=True)
 
+    def _take_usual(self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]) -> bool:
+        """Take originals of different streams in the order of the schedule, none of which has been seen. False,
+        and nothing done, for any other."""
+        index = words[:, media.W_INDEX].astype(np.int64)
+        key = index * self._streams
+        key += stream
+        start, end = self.counts.logged, self.counts.logged + len(key)
+        if key[-1] - key[0] >= self._streams or not ascending(key) or end > len(self._log):
+            return False
+        if np.count_nonzero(self._seen[key]):
+            return False
+        self._seen[key] = True
+        self.counts.received += len(key)
+        self._tell_nack(batch, words, stream, index, None)
+        rows = self._columns
+        rows["t2"][start:end], rows["size"][start:end] = batch.time_ns, batch.size
+        rows["index"][start:end], rows["stream"][start:end] = index, stream
+        rows["flags"][start:end] = log.KERNEL_T2 if batch.kernel_stamped else 0
+        self.counts.logged = end
+        if self._down:
+            self._down.turn_round(batch, words, stream, None, np.arange(start, end))
+        else:
+            rows["t3"][start:end], rows["down_seq"][start:end] = NEVER, -1
+        return True
+
+    def _tell_nack(
+        self,
+        batch: Batch,
+        words: NDArray[np.uint32],
+        stream: NDArray[np.int64],
+        index: NDArray[np.int64],
+        before: NDArray[np.int64] | None,
+    ) -> None:
+        """Originals have arrived."""
+        if not self._nack:
+            return
+        self._note_rtt(int(words[-1, media.W_T2]) << 32 | int(words[-1, media.W_T2 + 1]))
+        absent = words[:, media.W_REFLECTED]
+        if np.count_nonzero(absent):
+            self._nack.on_absent(stream, index, absent.astype(np.int64))
+        self._nack.on_received(stream, index, batch.time_ns, before)
+
     def _take_originals(self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]) -> None:
         index = words[:, media.W_INDEX].astype(np.int64)
         key = index * self._streams + stream
@@ -223,12 +267,7 @@ class ReflectedSession:
         duplicates = int(np.count_nonzero(known))
         self.counts.received += len(key) - duplicates
         self.counts.duplicates += duplicates
-        if self._nack:
-            self._note_rtt(int(words[-1, media.W_T2]) << 32 | int(words[-1, media.W_T2 + 1]))
-            absent = words[:, media.W_REFLECTED]
-            if np.count_nonzero(absent):
-                self._nack.on_absent(stream, index, absent.astype(np.int64))
-            self._nack.on_received(stream, index, batch.time_ns, before)
+        self._tell_nack(batch, words, stream, index, before)
         flags = np.where(known, np.uint8(log.DUPLICATE), np.uint8(0)) if duplicates else 0
         start = self._append(batch, stream, index, flags)
         if start is None or duplicates == len(key) or not self._down:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.arrays import LastTimes, last_rows, occurrences, take_numbers
+from probe.methods.arrays import LastTimes, ascending, last_rows, occurrences, take_numbers
 from probe.methods.batch import Batch, empty_batch
 from probe.metrics import NEVER, Times
 from probe.wire import log, media, rtp
@@ -67,6 +67,7 @@ class Downstream:
         self._ssrc_base, self._streams, self._token = ssrc_base, streams, token
         self._tag = (ssrc_base & media.SLOT_MASK) << LOG_ROW_BITS
         self._log, self._log_t3, self._log_down_seq = log_rows, log_rows["t3"], log_rows["down_seq"]
+        self._log_flags, self._log_stream = log_rows["flags"], log_rows["stream"]
         self._counts = counts
         self._next = np.zeros(streams, np.int64)
         self._log_row = np.full(streams * packets, -1, np.int32)  # of each sequence number of ours
@@ -76,9 +77,10 @@ class Downstream:
         self._rtx_last = LastTimes()
         self._rtx_sequence = np.zeros(streams, np.int64)
         # When each stream's latest stamped reflection really left, for a later one to tell.
-        self._told_sequence = np.zeros(streams, np.int64)
-        self._told_delta = np.zeros(streams, np.int64)
-        self._tells = np.zeros(streams, np.bool_)
+        self._told_sequence = np.zeros(streams, np.uint32)
+        self._told_delta = np.zeros(streams, np.uint32)
+        self._tells = np.zeros(streams, np.uint32)  # TELLS_T3 of those that have something to tell
+        self._any_told = False
 
     def next_time_ns(self, otherwise: int) -> int:
         """When the first that is ready may leave."""
@@ -98,20 +100,21 @@ class Downstream:
         self._log_row[down_seq * self._streams + stream] = log_row
         self._log_down_seq[log_row] = down_seq
         self._payload_type = int(words[-1, media.W_START]) >> 16 & 127
-        words[:, media.W_START] &= 0x00FF_0000
-        words[:, media.W_START] |= (down_seq & 0xFFFF | rtp.VERSION << 24).astype(np.uint32)
+        start, reflected = words[:, media.W_START], words[:, media.W_REFLECTED]
+        reflected[:] = down_seq
+        start &= 0x00FF_0000
+        start |= reflected & 0xFFFF
+        start |= rtp.VERSION << 24
         words[:, media.W_SSRC] |= media.DOWN_SSRC
         words[:, media.W_KIND] = self._kind(batch)
-        words[:, media.W_REFLECTED] = down_seq
         media.write_time(words, media.W_T2, batch.time_ns)
         words[:, media.W_T3 : media.W_T3 + 2] = 0
-        words[:, media.W_RECEIVED] = down_seq + 1
+        np.add(reflected, 1, out=words[:, media.W_RECEIVED])
         words[:, media.W_COUNTERS] = self._counters()
-        tells = self._tells[stream]
-        if tells.any():
-            words[tells, media.W_KIND] |= media.TELLS_T3
+        if self._any_told:
+            words[:, media.W_KIND] |= self._tells[stream]
             words[:, media.W_STAMPED] = self._told_sequence[stream]
-            words[:, media.W_DELTA] = self._told_delta[stream] & 0xFFFFFFFF
+            words[:, media.W_DELTA] = self._told_delta[stream]
         self._ready.append(_Ready(batch, words, media.word_sums(words), log_row))
 
     def turn_one_round(self, batch: Batch, words: list[int], stream: int, log_row: int) -> None:
@@ -131,7 +134,7 @@ class Downstream:
         if self._tells[stream]:
             words[media.W_KIND] |= media.TELLS_T3
             words[media.W_STAMPED] = int(self._told_sequence[stream])
-            words[media.W_DELTA] = int(self._told_delta[stream]) & 0xFFFFFFFF
+            words[media.W_DELTA] = int(self._told_delta[stream])
         sums = sum(words[media.W_KIND : media.W_CHECK])
         self._ready.append(_Ready(batch, words, sums, np.array([log_row])))
 
@@ -152,6 +155,11 @@ class Downstream:
             words[media.W_CHECK] = sums + upper + lower & 0xFFFFFFFF
             media.write_one(batch.data, words)
             leave = np.array([time_ns])
+        elif np.maximum.reduce(batch.time_ns) <= now_ns:  # all leave now
+            leave = np.full(len(log_row), now_ns)
+            words[:, media.W_T3], words[:, media.W_T3 + 1] = now_ns >> 32, now_ns & 0xFFFFFFFF
+            np.add(sums, np.uint32((now_ns >> 32) + now_ns & 0xFFFFFFFF), out=words[:, media.W_CHECK])
+            media.word_view(batch.data)[:] = words
         else:
             leave = np.maximum(batch.time_ns, now_ns)
             media.write_time(words, media.W_T3, leave)
@@ -164,13 +172,14 @@ class Downstream:
         """The kernel's word for when reflections left: into the log, and into later reflections."""
         delta = time_ns - self._log_t3[log_row]
         self._log_t3[log_row] = time_ns
-        self._log["flags"][log_row] |= np.uint8(log.KERNEL_T3)
-        stream = self._log["stream"][log_row].astype(np.int64)
-        last = last_rows(stream)
-        touched = stream[last]
-        self._told_sequence[touched] = self._log_down_seq[log_row[last]]
-        self._told_delta[touched] = delta[last]
-        self._tells[touched] = True
+        self._log_flags[log_row] |= np.uint8(log.KERNEL_T3)
+        stream, sequence = self._log_stream[log_row].astype(np.int64), self._log_down_seq[log_row]
+        if not ascending(stream):
+            last = last_rows(stream)
+            stream, sequence, delta = stream[last], sequence[last], delta[last]
+        self._told_sequence[stream], self._told_delta[stream] = sequence, delta
+        self._tells[stream] = media.TELLS_T3
+        self._any_told = True
 
     def _kind(self, batch: Batch) -> int:
         return media.REFLECTION_KIND | (media.KERNEL_T2 if batch.kernel_stamped else 0)

@@ -85,7 +85,7 @@ class Reflector:
                 self.strays += session.receive_one(batch, numbers)
                 return
         good = rtp.is_media(words[:, media.W_START])
-        if not good.all():
+        if np.count_nonzero(good) < len(good):
             control = rtcp.is_rtcp(batch.data, batch.size)
             if control.any():
                 self._take_control(batch.take(control))

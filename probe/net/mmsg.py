@@ -24,7 +24,11 @@ LEAN = 4
 _MSG_DONTWAIT = 0x40
 _CONTROL_BYTES = 64
 _STAMP_BYTES = 32
+_ROW_BYTES = RECEIVE_BYTES + 64
+"""Distance of received datagrams: at a power of two their headers would share a few lines of the cache."""
 _IOVEC = np.dtype([("base", "u8"), ("len", "u8")])
+_STRIDES = 256
+"""Widths of packets whose places are kept."""
 _ROOM_MS = 2
 """How long a full send buffer is waited for; then what does not fit stays behind."""
 
@@ -59,11 +63,11 @@ class MmsgSocket:
 
     def _prepare_receive(self) -> None:
         slots = np.arange(self.slots, dtype=np.uint64)
-        self._data = np.zeros((self.slots, RECEIVE_BYTES), np.uint8)
+        self._data = np.zeros((self.slots, _ROW_BYTES), np.uint8)
         self._from = np.zeros((self.slots, ADDRESS_BYTES), np.uint8)
         self._control = np.zeros((self.slots, _CONTROL_BYTES), np.uint8)
         self._iov, self._head = np.zeros(self.slots, _IOVEC), np.zeros(self.slots, MMSGHDR)
-        self._iov["base"], self._iov["len"] = self._data.ctypes.data + slots * RECEIVE_BYTES, RECEIVE_BYTES
+        self._iov["base"], self._iov["len"] = self._data.ctypes.data + slots * _ROW_BYTES, RECEIVE_BYTES
         self._head["iov"], self._head["iovlen"] = self._iov.ctypes.data + slots * _IOVEC.itemsize, 1
         self._head["control"] = self._control.ctypes.data + slots * _CONTROL_BYTES
         self._head["controllen"] = _CONTROL_BYTES
@@ -74,12 +78,12 @@ class MmsgSocket:
         self._sizes, self._lengths = self._head["len"], self._head["controllen"]
         # SCM_TIMESTAMPING and SCM_TIMESTAMPNS alike: a header of 16 bytes, then seconds and nanoseconds.
         stamps = self._control.view(np.int64)
-        self._seconds, self._nanoseconds = stamps[:, 2], stamps[:, 3]
+        self._stamps_in = stamps[:, 2:4]
         self._used = (0, 0)
 
     def _prepare_send(self) -> None:
         slots = np.arange(self.slots, dtype=np.uint64)
-        self._numbers = slots.astype(np.int64)
+        self._steps: dict[int, NDArray[np.uint64]] = {}
         self._send_iov, self._send_head = np.zeros(self.slots, _IOVEC), np.zeros(self.slots, MMSGHDR)
         self._send_head["iov"] = self._send_iov.ctypes.data + slots * _IOVEC.itemsize
         self._send_head["iovlen"] = 1
@@ -116,7 +120,7 @@ class MmsgSocket:
                 self.refused += 1
             return empty_batch()
         size = self._sizes[:count].astype(np.int64)
-        width = max((int(size[0] if count == ALONE else size.max()) + 7) & ~7, 8)
+        width = max((int(size[0] if count == ALONE else np.maximum.reduce(size)) + 7) & ~7, 8)
         self._used = count, width
         time_ns, stamped = self._arrivals(count)
         address = no_address(count) if self._connected else self._from[:count]
@@ -126,12 +130,13 @@ class MmsgSocket:
         """When the datagrams arrived, and whether it is the kernel that says so."""
         offset_ns = self.wall.look()
         if count == ALONE:
-            seconds, length = int(self._seconds[0]), int(self._lengths[0])
-            time_ns = np.array([seconds * 1_000_000_000 + int(self._nanoseconds[0]) - offset_ns])
+            (seconds, nanoseconds), length = self._stamps_in[0].tolist(), int(self._lengths[0])
+            time_ns = np.array([seconds * 1_000_000_000 + nanoseconds - offset_ns])
         else:
-            length, seconds = int(self._lengths[:count].min()), int(self._seconds[:count].min())
-            time_ns = self._seconds[:count] * 1_000_000_000
-            time_ns += self._nanoseconds[:count]
+            stamps = self._stamps_in[:count]
+            length, seconds = int(np.minimum.reduce(self._lengths[:count])), int(stamps[0, 0])
+            time_ns = stamps[:, 0] * 1_000_000_000
+            time_ns += stamps[:, 1]
             time_ns -= offset_ns
         if length >= _STAMP_BYTES and seconds > 0:
             return time_ns, True
@@ -209,11 +214,10 @@ class MmsgSocket:
         data, address = batch.data, batch.address
         if data.strides[1] != 1:
             data = np.ascontiguousarray(data)
-        rows = self._numbers[:count] + start
-        self._send_base[:count] = rows * data.strides[0] + data.__array_interface__["data"][0]
+        self._point(self._send_base[:count], data, start)
         self._send_len[:count] = batch.size[start : start + count]
         if not self._connected:
-            self._send_name[:count] = rows * address.strides[0] + address.__array_interface__["data"][0]
+            self._point(self._send_name[:count], address, start)
         sent = tries = 0
         while sent < count:
             left_ns = monotonic_ns()
@@ -227,6 +231,17 @@ class MmsgSocket:
                 continue
             self.failed.append(start + sent)  # this one cannot be sent at all; the others can
             sent, tries = sent + 1, 0
+
+    def _point(self, pointers: NDArray[np.uint64], matrix: NDArray[np.uint8], start: int) -> None:
+        """Write where the rows of `matrix` from `start` on are."""
+        stride = matrix.strides[0]
+        steps = self._steps.get(stride)
+        if steps is None:
+            if len(self._steps) > _STRIDES:
+                self._steps.clear()
+            steps = self._steps[stride] = np.arange(self.slots, dtype=np.uint64) * stride
+        base = matrix.__array_interface__["data"][0] + start * stride
+        np.add(steps[: len(pointers)], np.uint64(base), out=pointers)
 
     def _note_sent(self, batch: Batch, start: int, first: int, end: int, left_ns: int) -> None:
         """Slots `first` up to `end` have left."""

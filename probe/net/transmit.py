@@ -99,7 +99,9 @@ class TransmitStamps:
             self._tags[at] = -1 if tags is None else tags[0]
             self._left_ns[at] = left_ns
         else:
-            places = np.arange(self._asked, self._asked + count) & _RING - 1
+            places: slice | NDArray[np.int64] = slice(at, at + count)
+            if at + count > _RING:
+                places = np.arange(self._asked, self._asked + count) & _RING - 1
             self._tags[places] = -1 if tags is None else tags
             self._left_ns[places] = left_ns
         self._asked += count

@@ -18,8 +18,11 @@ LOG = np.dtype(
         ("stream", "<u2"),
         ("size", "<u2"),
         ("flags", "u1"),
-    ]
+    ],
+    align=True,
 )
+_ROW_BYTES = sum(LOG[name].itemsize for name in LOG.names or ())
+"""Of a packed row; in memory rows are aligned."""
 RTX, DUPLICATE, KERNEL_T2, KERNEL_T3, FIRST_LOST = 1, 2, 4, 8, 16
 """Bits of `flags`. FIRST_LOST: the first transmission is known not to have arrived (QUIC streams)."""
 
@@ -31,7 +34,7 @@ def pack_log(rows: NDArray[np.void]) -> bytes:
 
 def unpack_log(data: bytes, count: int) -> NDArray[np.void]:
     """The inverse of `pack_log`; raises ProtocolError for anything else."""
-    expected = count * LOG.itemsize
+    expected = count * _ROW_BYTES
     decompressor = zlib.decompressobj()
     try:
         raw = decompressor.decompress(data, expected + 1)

@@ -67,10 +67,12 @@ WORDS = 18
 """Columns of the word matrix. W_START: version, marker, payload type and sequence number; W_KIND: magic,
 kind and flags; W_COUNTERS: policed and socket_dropped."""
 
+_T2_AT = W_T2 * 4
 _WORDS = struct.Struct(f">{WORDS}I")
 
 MEDIA_KIND, REFLECTION_KIND = (MAGIC << 16 | kind << 8 for kind in (MEDIA, REFLECTION))
 """W_KIND without flags."""
+_KIND_MASK = np.uint32(0xFFFFFF00)
 
 
 def payloads(data: NDArray[np.uint8]) -> NDArray[np.void]:
@@ -79,10 +81,13 @@ def payloads(data: NDArray[np.uint8]) -> NDArray[np.void]:
 
 
 def read_words(data: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """(n, WORDS) header and payload of every row, a copy; where a row is too short: zeros."""
+    """(n, WORDS) header and payload of every row, a copy; where a row is too short: zeros.
+
+    A column lies in one piece: what is done to a field of all packets is then twice as fast.
+    """
     if data.shape[1] < MIN_PACKET_BYTES:
         data = np.pad(data, ((0, 0), (0, MIN_PACKET_BYTES - data.shape[1])))
-    return data[:, :MIN_PACKET_BYTES].view(">u4").astype(np.uint32)
+    return data[:, :MIN_PACKET_BYTES].view(">u4").T.astype(np.uint32, order="C").T
 
 
 def word_view(data: NDArray[np.uint8]) -> NDArray[np.uint32]:
@@ -98,10 +103,16 @@ def read_time(words: NDArray[np.uint32], column: int) -> Times:
     return upper
 
 
+def read_times(data: NDArray[np.uint8]) -> tuple[Times, Times]:
+    """(n,) t2 and (n,) t3 of every row, which is wide enough."""
+    times = data[:, _T2_AT : _T2_AT + 16].view(">i8").T.astype(np.int64, order="C")
+    return times[0], times[1]
+
+
 def write_time(words: NDArray[np.uint32], column: int, time_ns: Times) -> None:
     """Write a 64-bit value for every row at `column`."""
-    words[:, column] = time_ns >> 32
-    words[:, column + 1] = time_ns & 0xFFFFFFFF
+    halves = np.ascontiguousarray(time_ns, "<i8").view("<u4").reshape(-1, 2)
+    words[:, column], words[:, column + 1] = halves[:, 1], halves[:, 0]
 
 
 def word_sums(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -110,7 +121,7 @@ def word_sums(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
     UDP's own checksum is written anew by every relay on the way; this one goes from end to end, so that a
     flipped bit is counted as `corrupt` and not believed.
     """
-    total: NDArray[np.uint32] = np.einsum("ij->i", words[:, W_KIND:W_CHECK])  # twice as fast as a reduction
+    total: NDArray[np.uint32] = np.add.reduce(words[:, W_KIND:W_CHECK], axis=1, dtype=np.uint32)
     return total
 
 
@@ -152,6 +163,8 @@ def all_sound(
     """Whether every packet is intact and of this kind and token: a quick answer for the usual batch."""
     wrong = word_sums(words)
     wrong ^= words[:, W_CHECK]
-    wrong |= words[:, W_KIND] & np.uint32(0xFFFFFF00) ^ np.uint32(kind)
+    wrong |= words[:, W_KIND] & _KIND_MASK ^ np.uint32(kind)
     wrong |= words[:, W_TOKEN] ^ np.uint32(token)
-    return not np.count_nonzero(wrong) and int(size.min()) >= MIN_PACKET_BYTES and all_zeros_follow(data)
+    return (
+        not np.count_nonzero(wrong) and np.minimum.reduce(size) >= MIN_PACKET_BYTES and all_zeros_follow(data)
+    )
