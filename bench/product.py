@@ -96,7 +96,7 @@ async def run_session(
     rows, result, client_use, node_use = await run_job(
         job_for(spec, grant, node.address, plain=plain), client, spec, node.pid
     )
-    merge_log(rows, node.log(grant), grant.streams)
+    merge_log(rows, node.log(grant), streams=grant.streams)
     return Exchange(rows, result, client_use, node_use, node.report(grant))
 
 

@@ -79,6 +79,6 @@ def exchange(
     path = Path.of([up], [down], seed)
     BatchCarrier(client, reflector, path, start_ns=SECOND_NS).run(int((seconds + 5) * SECOND_NS))
     log = log[: session.counts.logged]
-    merge_log(rows, log, calls)
+    merge_log(rows, log, streams=calls)
     rows = Running(rows, plan, SECOND_NS).samples()
     return Exchange(rows, log, client, session, reflector, path)

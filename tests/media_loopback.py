@@ -123,7 +123,7 @@ class Loopback:
         finally:
             await child.stop()
         await self._settle(grant)
-        merge_log(rows.array, self._media.log(grant.session, 0, 1 << 40), spec.calls)
+        merge_log(rows.array, self._media.log(grant.session, 0, 1 << 40), streams=spec.calls)
         session.result, session.report = answer, self._media.report(grant.session)
         session.rows = Running(rows.array, plan, int(progress.array["start_ns"][0])).samples()
         self._media.close(grant.session)

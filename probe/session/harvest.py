@@ -43,7 +43,7 @@ class Harvest:
         asked_ns = monotonic_ns()
         while True:
             entries, cursor = await self._control.log(self._session, self._cursor)
-            merge_log(self._running.rows, entries, self._streams)
+            merge_log(self._running.rows, entries, streams=self._streams)
             if cursor == self._cursor:
                 break
             self._cursor = cursor

@@ -10,7 +10,7 @@ from probe.metrics import NEVER, Repair, Rows, Stamp
 from probe.wire import log
 
 
-def merge_log(rows: Rows, entries: NDArray[np.void], streams: int) -> None:
+def merge_log(rows: Rows, entries: NDArray[np.void], *, streams: int) -> None:
     """Write the node's receive log into `rows` (in the order of methods.running.Running), in place.
 
     The first original gives T2 and T3 (a reflection that came back brought the same), later ones count

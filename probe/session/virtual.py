@@ -61,7 +61,7 @@ def run_virtual(
         in_steps=_loss_ratio(networks) * record.rate_pps * _STEP_NS < SECOND_NS,
     )
     rows, session, client, path = exchange.rows, exchange.session, exchange.client, exchange.path
-    merge_log(rows, exchange.log[: session.counts.logged], stream.calls)
+    merge_log(rows, exchange.log[: session.counts.logged], streams=stream.calls)
     rows = Running(rows, plan, START_NS).samples()
     record.client |= asdict(client.counts) | {"nacks_sent": client.nacks_sent}
     record.counters = asdict(session.counts)

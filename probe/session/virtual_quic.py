@@ -58,7 +58,7 @@ def run_virtual_quic(
     media = exchange.send()
     rows = exchange.rows
     log = exchange.node.roq.log(exchange.grant.session, 0, len(rows) * 2 + 1024)
-    merge_log(rows, log, plan.packets)
+    merge_log(rows, log, streams=stream.calls)
     rows = Running(rows, plan, media.start_ns).samples()
     record.wall_offset_ns = began_ns - media.start_ns
     record.client |= asdict(media.counts) | exchange.client.counters()
@@ -122,7 +122,7 @@ class _Exchange:
             nack=False,
             start_ns=self.carrier.now_ns + START_DELAY_NS,
         )
-        self.client.start(media, self.rows, packets=self._plan.packets, ssrc_base=_SSRC_BASE)
+        self.client.start(media, self.rows, streams=self._stream.calls, ssrc_base=_SSRC_BASE)
         self.carrier.run(media.start_ns + self._stream.duration_ns, lambda: self.client.closed is not None)
         tail_ns = self.carrier.now_ns + T_MAX_NS + START_DELAY_NS
         self.carrier.run(tail_ns, lambda: self.client.closed is not None or self._nothing_outstanding())

@@ -92,7 +92,7 @@ def test_a_lost_reflection_leaves_one_packet_to_the_log() -> None:
     pair = Pair(1)
     pair.run(stamped=True, lost=(4, 9))
     assert np.flatnonzero(~pair.exact).tolist() == [3, 4, 8, 9, pair.plan.packets - 1]
-    merge_log(pair.rows, pair.log, pair.calls)
+    merge_log(pair.rows, pair.log, streams=pair.calls)
     assert pair.exact.all()
     held = pair.rows["node_sent_ns"] - pair.rows["node_received_ns"]
     assert set(held.tolist()) == {1 * MS + 77_000}
@@ -104,7 +104,7 @@ def test_a_log_taken_too_soon_does_not_undo_it() -> None:
     early = pair.log.copy()
     early["t3"] -= 77_000
     early["flags"] &= np.uint8(~log.KERNEL_T3 & 0xFF)
-    merge_log(pair.rows, early, pair.calls)
+    merge_log(pair.rows, early, streams=pair.calls)
     held = pair.rows["node_sent_ns"] - pair.rows["node_received_ns"]
     assert set(held[pair.exact].tolist()) == {1 * MS + 77_000}
 

@@ -47,7 +47,7 @@ def test_long_steps_change_nothing(loss: float, seed: int) -> None:
             SPEC.duration_ns,
             in_steps=in_steps,
         )
-        merge_log(found.rows, found.log[: found.session.counts.logged], SPEC.calls)
+        merge_log(found.rows, found.log[: found.session.counts.logged], streams=SPEC.calls)
         return found.rows.tobytes(), found.repairs()
 
     assert rows(in_steps=True) == rows(in_steps=False)
