@@ -47,3 +47,27 @@ def show(
     from probe.report.output import Output
 
     show_network(network, duration, seed, Output(as_json=as_json, quiet=quiet))
+
+
+@app.command()
+def relay(
+    network: Network,
+    *,
+    to: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where packets go: a UDP server.")],
+    listen: Annotated[
+        str, typer.Option(metavar="[ADDRESS]:PORT", help="Where clients send to; `:5000` is every address.")
+    ] = "127.0.0.1:0",
+    duration: Annotated[
+        str | None, typer.Option(metavar="D", help="How long, such as 10m (else until Ctrl-C).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Repeat the draws of another time.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Put any UDP client behind a weak network: send to --listen instead of --to. Both directions, any number of
+    clients, no privileges. At the end: what was set, what was applied, what was measured."""
+    from probe.report.output import Output
+    from probe.report.weak_relay import RelayOptions, relay_and_report
+
+    options = RelayOptions(network, to, listen, duration, seed)
+    raise typer.Exit(relay_and_report(options, Output(as_json=as_json, quiet=quiet)))

@@ -63,14 +63,23 @@ class RelayConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DelaySummary:
+    """From arrival to the release that the path decided on, over the `n` packets that it let through; None: none yet."""
+
+    n: int = 0
+    mean_ms: float | None = None
+    max_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RelayCounters:
     """What the relay did since it was last configured.
 
-    `up` and `down` are the path's decisions; of its `delivered` packets `sent_*` have left and
-    `pending_*` still wait. Everything below `lateness` is the relay's own doing, not the emulated network's, and 0 in
-    a good measurement: `socket_dropped` at its receive buffers, `overrun` for want of memory or sockets,
-    `unsent` that the kernel would not take. `refused` counts ICMP errors from the target, `expired` flows
-    that ended.
+    `up` and `down` are the path's decisions, `delay_*` how long it holds packets; of its `delivered` packets
+    `sent_*` have left and `pending_*` still wait. `lateness`, `socket_dropped`, `overrun` and `unsent` are the
+    relay's own doing, not the emulated network's, and 0 in a good measurement: drops at its receive buffers,
+    for want of memory or sockets, and of what the kernel would not take. `refused` counts ICMP errors from the
+    target, `expired` flows that ended.
     """
 
     up: LinkCounters
@@ -87,6 +96,8 @@ class RelayCounters:
     socket_dropped: int
     overrun: int
     unsent: int
+    delay_up: DelaySummary = DelaySummary()
+    delay_down: DelaySummary = DelaySummary()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -114,6 +125,7 @@ class _Direction:
         self.chain = chain
         self.pending = Pending(pool)
         self.sent = 0
+        self._admitted, self._delay_ns, self._longest_ns = 0, 0, 0
 
     def admit(self, batch: Batch, flow: NDArray[np.int64]) -> int:
         """Let datagrams meet the links; returns how many survivors found no room to wait."""
@@ -121,7 +133,18 @@ class _Direction:
         if not len(passage.row):
             return 0
         out = passage.carry(batch)
+        held_ns = out.time_ns - batch.time_ns[passage.row]
+        self._admitted += len(held_ns)
+        self._delay_ns += int(held_ns.sum())
+        self._longest_ns = max(self._longest_ns, int(held_ns.max()))
         return self.pending.add(out.data, out.size, out.time_ns, flow[passage.row])
+
+    @property
+    def delay(self) -> DelaySummary:
+        """What packets were delayed by so far."""
+        if not self._admitted:
+            return DelaySummary()
+        return DelaySummary(self._admitted, self._delay_ns / self._admitted / 1e6, self._longest_ns / 1e6)
 
 
 class RelayLoop:
@@ -286,4 +309,6 @@ class RelayLoop:
             socket_dropped=dropped,
             overrun=self._overrun,
             unsent=self._unsent,
+            delay_up=self._up.delay,
+            delay_down=self._down.delay,
         )
