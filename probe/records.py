@@ -69,6 +69,9 @@ class SessionRecord:
     impairment: Json = field(default_factory=dict)  # what the relay did
     quality: Json = field(default_factory=dict)
     appointment: str | None = None  # of a campaign: which of its diary this session is
+    red: int = 0  # earlier packets that each packet repeats (RFC 2198)
+    fec_k: int = 0  # packets that share an XOR repair packet (RFC 8627); 0: none
+    fec_interleave: int = 1  # how far apart these are
     look: int = 0  # 0: the plan's own; else the look of `evidence.extend_up_to` it was added for
 
     @property

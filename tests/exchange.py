@@ -12,6 +12,7 @@ from probe.impairment.profile import Impairment
 from probe.impairment.virtual import BatchCarrier
 from probe.methods.batch import ADDRESS_BYTES
 from probe.methods.media_client import MediaClient
+from probe.methods.protection import UNPROTECTED, Protection
 from probe.methods.reflected_session import ReflectedSession
 from probe.methods.reflector import Reflector
 from probe.methods.running import Running
@@ -39,7 +40,12 @@ class Exchange:
 
 
 def reflector_for(
-    spec: StreamSpec, packets: int, log: NDArray[np.void], *, nack: bool
+    spec: StreamSpec,
+    packets: int,
+    log: NDArray[np.void],
+    *,
+    nack: bool,
+    protection: Protection = UNPROTECTED,
 ) -> tuple[Reflector, ReflectedSession]:
     """A reflector with one session, bound to the only address there is."""
     session = ReflectedSession(
@@ -48,10 +54,11 @@ def reflector_for(
         ssrc_base=SSRC_BASE,
         streams=spec.calls,
         packets=packets,
-        rate_pps=spec.calls * packets / (spec.duration_ns / SECOND_NS),
+        rate_pps=spec.calls * packets / (spec.duration_ns / SECOND_NS) * protection.packets_ratio(),
         nack=nack,
         one_way=spec.one_way,
         log_rows=log,
+        protection=protection,
     )
     session.bind(np.zeros(ADDRESS_BYTES, np.uint8))
     reflector = Reflector(b"secret")
@@ -68,14 +75,24 @@ def exchange(
     seconds: float = 10,
     nack: bool = True,
     seed: int = 1,
+    protection: Protection = UNPROTECTED,
 ) -> Exchange:
     """Run one stream over (up, down) until everything has arrived or been given up."""
     spec = stream_spec(preset, calls=calls, duration_ns=int(seconds * SECOND_NS))
     plan = schedule(spec, np.random.default_rng(seed))
     rows = empty_rows(calls * plan.packets, RUNNING)
-    client = MediaClient(spec, plan, rows, ssrc_base=SSRC_BASE, token=TOKEN, nack=nack, start_ns=SECOND_NS)
+    client = MediaClient(
+        spec,
+        plan,
+        rows,
+        ssrc_base=SSRC_BASE,
+        token=TOKEN,
+        nack=nack,
+        start_ns=SECOND_NS,
+        protection=protection,
+    )
     log = np.zeros(2 * len(rows) + 1024, LOG)
-    reflector, session = reflector_for(spec, plan.packets, log, nack=nack)
+    reflector, session = reflector_for(spec, plan.packets, log, nack=nack, protection=protection)
     path = Path.of([up], [down], seed)
     BatchCarrier(client, reflector, path, start_ns=SECOND_NS).run(int((seconds + 5) * SECOND_NS))
     log = log[: session.counts.logged]

@@ -25,7 +25,8 @@ from probe.wire import media
 
 QUIC_STREAMS = 100
 """Streams of a `quic-stream` session: below the 128 that a peer may open at first (methods/quic_server.py)."""
-_PREFIX_BITS = 10
+_PREFIX_BITS = 9
+"""Of a random SSRC: what the slot and the bits of repair streams leave."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,27 +10,27 @@ from numpy.typing import NDArray
 from probe.methods.arrays import ascending, count_up, first_occurrences, last_rows, occurrences
 from probe.methods.batch import Batch
 from probe.methods.nack import NackList
-from probe.metrics import NEVER, Rows, Stamp, Times
+from probe.methods.protection import RepairCounts
+from probe.metrics import NEVER, Repair, Rows, Stamp, Times
 from probe.wire import media
 
 _RECEIVED, _NODE_SENT = int(Stamp.RECEIVED), int(Stamp.NODE_SENT)
 
 
 @dataclass(slots=True)
-class ClientCounts:
+class ClientCounts(RepairCounts):
     """What is counted beside the rows."""
 
     corrupt: int = 0
     strays: int = 0
     nacks_received: int = 0
-    retransmissions_sent: int = 0
     policed: int = 0
     node_socket_dropped: int = 0
 
 
 class Arrivals:
-    """Takes packets that carry the right SSRC; `rows` are in the order of methods.running.Running, `packets` a
-    stream.
+    """Takes packets that carry the right SSRC, `media_ssrc` and the following; `rows` are in the order of
+    methods.running.Running, `packets` a stream.
 
     `rtt_ns` is the smoothed round trip, 0 before the first. What of a downstream is missing, `nack` is told.
     """
@@ -42,6 +42,7 @@ class Arrivals:
         streams: int,
         packets: int,
         token: int,
+        media_ssrc: int,
         nack: NackList | None,
         counts: ClientCounts,
     ) -> None:
@@ -49,6 +50,7 @@ class Arrivals:
         self.returned = 0
         """Packets of which a first transmission has come back."""
         self._rows, self._streams, self._packets, self._token = rows, streams, packets, token
+        self._media_ssrc = media_ssrc
         self._nack, self._counts = nack, counts
         self._received_ns, self._stamps = rows["received_ns"], rows["stamps"]
         self._node_received_ns, self._node_sent_ns = rows["node_received_ns"], rows["node_sent_ns"]
@@ -152,7 +154,11 @@ class Arrivals:
         self._stamps[earlier] |= np.uint8(_NODE_SENT)
 
     def take(
-        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], *, repair: bool
+        self,
+        batch: Batch,
+        words: NDArray[np.uint32],
+        stream: NDArray[np.int64],
+        repair: Repair = Repair.NONE,
     ) -> None:
         """Take reflections, or (decapsulated) repairs of them."""
         if (
@@ -163,22 +169,38 @@ class Arrivals:
             batch, words, stream = self._only_good(batch, words, stream)
             if not len(stream):
                 return
-        self._take_good(batch, words, stream, repair=repair)
+        self._take_good(batch, words, stream, repair)
+
+    def take_copies(self, batch: Batch, repair: Repair) -> None:
+        """Take packets that a remedy brought; one of which the original, or a copy, is there is no repair."""
+        words = media.read_words(batch.data)
+        stream = (words[:, media.W_SSRC] - np.uint32(self._media_ssrc)).astype(np.int64)
+        good = stream < self._streams
+        good &= self._good(batch, words)
+        keys = words[:, media.W_INDEX].astype(np.int64) * self._streams + stream
+        good[good] &= self._received_ns[keys[good]] == NEVER
+        good[good] &= self._rows["down_repaired_ns"][keys[good]] == NEVER
+        if good.any():
+            self._take_good(batch.take(good), words[good], stream[good], repair)
 
     def _only_good(
         self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]
     ) -> tuple[Batch, NDArray[np.uint32], NDArray[np.int64]]:
         """Without those that are corrupt, which are counted."""
-        good = words[:, media.W_KIND] & 0xFFFFFF00 == media.REFLECTION_KIND
+        good = self._good(batch, words)
+        self._counts.corrupt += len(good) - int(np.count_nonzero(good))
+        return batch.take(good), words[good], stream[good]
+
+    def _good(self, batch: Batch, words: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        good: NDArray[np.bool_] = words[:, media.W_KIND] & 0xFFFFFF00 == media.REFLECTION_KIND
         good &= words[:, media.W_TOKEN] == self._token
         good &= np.maximum(words[:, media.W_INDEX], words[:, media.W_REFLECTED]) < self._packets
         good &= batch.size >= media.MIN_PACKET_BYTES
         good &= media.intact(batch.data, words)
-        self._counts.corrupt += len(good) - int(np.count_nonzero(good))
-        return batch.take(good), words[good], stream[good]
+        return good
 
     def _take_good(
-        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], *, repair: bool
+        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], repair: Repair
     ) -> None:
         self._note_counters(int(words[-1, media.W_COUNTERS]))
         keys = words[:, media.W_INDEX].astype(np.int64) * self._streams + stream
@@ -186,14 +208,16 @@ class Arrivals:
         arrived, left = media.read_time(words, media.W_T2), media.read_time(words, media.W_T3)
         self._note_node_times(keys, words, sequence, arrived, left)
         if repair:
-            self._take_repairs(keys, batch.time_ns)
+            self._take_repairs(keys, batch.time_ns, repair)
         else:
             self._take_all_told(words, stream)
             last = last_rows(stream)
             self._last_sequence[stream[last]], self._last_key[stream[last]] = sequence[last], keys[last]
             self._take_originals(keys, batch, left - arrived)
         if self._nack:
-            self._nack.on_received(stream, sequence, batch.time_ns, occurrences(stream), repair=repair)
+            self._nack.on_received(
+                stream, sequence, batch.time_ns, occurrences(stream), repair=repair != Repair.NONE
+            )
 
     def _note_counters(self, counters: int) -> None:
         self._counts.policed, self._counts.node_socket_dropped = counters >> 16, counters & 0xFFFF
@@ -252,10 +276,12 @@ class Arrivals:
         if self._nack:
             self._nack.rtt_ns = self.rtt_ns
 
-    def _take_repairs(self, keys: NDArray[np.int64], time_ns: Times) -> None:
+    def _take_repairs(self, keys: NDArray[np.int64], time_ns: Times, repair: Repair) -> None:
         rows = self._rows
-        count_up(rows["down_retransmissions"], keys)
+        if repair == Repair.RTX:
+            count_up(rows["down_retransmissions"], keys)
         unrepaired = rows["down_repaired_ns"][keys] == NEVER
+        keys, time_ns = keys[unrepaired], time_ns[unrepaired]
         # Assigned backwards, so that the first of several copies stays.
-        rows["down_repaired_ns"][keys[unrepaired][::-1]] = time_ns[unrepaired][::-1]
-        rows["down_repair"][keys] = 1
+        rows["down_repaired_ns"][keys[::-1]] = time_ns[::-1]
+        rows["down_repair"][keys] = repair

@@ -14,9 +14,10 @@ from probe.methods.arrivals import Arrivals, ClientCounts
 from probe.methods.batch import ALONE, Batch, empty_batch, join, no_address
 from probe.methods.nack import NackList
 from probe.methods.packet_source import PacketSource
+from probe.methods.protection import UNPROTECTED, Protection, Protector, Restorer
 from probe.methods.running import Running
 from probe.methods.schedule import Schedule, StreamSpec
-from probe.metrics import NEVER, Rows, Stamp, Times, Unsent
+from probe.metrics import NEVER, Repair, Rows, Stamp, Times, Unsent
 from probe.wire import media, rtcp, rtp
 
 MAX_RETRANSMISSIONS = 10
@@ -39,6 +40,7 @@ class MediaClient:
         token: bytes,
         nack: bool,
         start_ns: int,
+        protection: Protection = UNPROTECTED,
     ) -> None:
         self.counts = ClientCounts()
         self.start_ns = start_ns
@@ -63,8 +65,13 @@ class MediaClient:
             streams=spec.calls,
             packets=plan.packets,
             token=int.from_bytes(token[:4], "big"),
+            media_ssrc=self._down_ssrc,
             nack=self._nack,
             counts=self.counts,
+        )
+        self._protector = Protector(protection, spec.calls, ssrc_base, self.counts) if protection else None
+        self._restorer = (
+            Restorer(protection, spec.calls, self._down_ssrc, self.counts) if protection else None
         )
         self._rtx_key: NDArray[np.int64] = np.zeros(0, np.int64)
         self._rtx_at: Times = np.zeros(0, np.int64)
@@ -113,6 +120,9 @@ class MediaClient:
 
     def packets_to_send(self, now_ns: int, until_ns: int) -> Batch:
         batch = self._media(now_ns, until_ns)
+        if self._protector and batch.tag is not None:
+            index, stream = np.divmod(batch.tag, self._streams)
+            batch = self._protector.protect(batch, stream, index)
         if self._nack is None:
             return batch
         if not len(self._rtx_at) and self._nack.next_ns() > until_ns:
@@ -173,8 +183,10 @@ class MediaClient:
         keys, leave = self._rtx_key[due], self._rtx_at[due]
         self._rtx_key, self._rtx_at = self._rtx_key[~due], self._rtx_at[~due]
         self._rows["up_retransmissions"][keys] += 1
+        copies = self._repeat(keys, leave)
         self.counts.retransmissions_sent += len(keys)
-        return self._repeat(keys, leave)
+        self.counts.retransmission_bytes += int(copies.size.sum())
+        return copies
 
     def _repeat(self, keys: NDArray[np.int64], leave: Times) -> Batch:
         """RTX copies of the packets of `keys` as they were sent (RFC 4588 4)."""
@@ -195,6 +207,17 @@ class MediaClient:
     # receiving
 
     def receive(self, batch: Batch) -> None:
+        if self._restorer is None or not len(batch.size):
+            self._receive(batch)
+            return
+        found = self._restorer.restore(batch)
+        for plain in found.plain:
+            self._receive(plain)
+        for remedy, copies in found.copies:
+            self._arrivals.take_copies(copies, remedy)
+        self.counts.corrupt += found.broken
+
+    def _receive(self, batch: Batch) -> None:
         words = media.read_words(batch.data)
         if not len(words):
             return
@@ -207,15 +230,14 @@ class MediaClient:
         stream = words[:, media.W_SSRC] - np.uint32(self._down_ssrc)
         ours = rtp.is_media(words[:, 0]) & (stream < self._streams)
         if ours.all():
-            if self._arrivals.take_usual(batch, words, stream.astype(np.int64)):
-                return
-            self._arrivals.take(batch, words, stream.astype(np.int64), repair=False)
+            if not self._arrivals.take_usual(batch, words, stream.astype(np.int64)):
+                self._arrivals.take(batch, words, stream.astype(np.int64))
             return
         control = rtcp.is_rtcp(batch.data, batch.size)
         if control.any():
             self._take_nacks(batch.take(control))
         if ours.any():
-            self._arrivals.take(batch.take(ours), words[ours], stream[ours].astype(np.int64), repair=False)
+            self._arrivals.take(batch.take(ours), words[ours], stream[ours].astype(np.int64))
         stream -= np.uint32(media.RTX_SSRC)
         repair = rtp.is_media(words[:, 0]) & (stream < self._streams)
         self.counts.strays += len(ours) - int(np.count_nonzero(ours | repair | control))
@@ -223,7 +245,7 @@ class MediaClient:
             copies = batch.take(repair)
             copies = copies._replace(data=rtp.decapsulate(copies.data), size=copies.size - rtp.OSN_BYTES)
             words = media.read_words(copies.data)
-            self._arrivals.take(copies, words, stream[repair].astype(np.int64), repair=True)
+            self._arrivals.take(copies, words, stream[repair].astype(np.int64), Repair.RTX)
 
     def _take_nacks(self, batch: Batch) -> None:
         row, ssrc, lost = rtcp.parse_nacks(batch.data, batch.size)

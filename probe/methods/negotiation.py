@@ -12,7 +12,11 @@ from math import isfinite
 from typing import Any, Self
 
 from probe.errors import ProtocolError
+from probe.methods.parity import MOST_PACKETS
+from probe.methods.protection import Protection
 from probe.wire import media
+from probe.wire.flexfec import MAX_SPAN
+from probe.wire.red import MAX_BLOCKS
 
 Json = dict[str, Any]
 
@@ -27,8 +31,9 @@ _LARGEST = 2**53
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """A session as asked for. `packets` is a stream, the rates are the whole session's; `rate_bps`
-    counts RTP packets without UDP/IP, `packet_bytes` is the longest of them."""
+    """A session as asked for. `packets` is a stream's media, the rates are the whole session's with all that
+    leaves beside it; `rate_bps` counts RTP packets without UDP/IP, `packet_bytes` is the longest of the media's.
+    `red`, `fec_k` and `fec_interleave` are those of `Protection`: an old peer's are 0, 0 and 1."""
 
     transport: str
     streams: int
@@ -40,6 +45,14 @@ class OpenRequest:
     one_way: bool
     nack: bool
     deadline_ms: int
+    red: int = 0
+    fec_k: int = 0
+    fec_interleave: int = 1
+
+    @property
+    def protection(self) -> Protection:
+        """What leaves with the media."""
+        return Protection(self.red, self.fec_k, self.fec_interleave)
 
     def to_json(self) -> Json:
         return asdict(self)
@@ -60,7 +73,7 @@ class Restriction:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grant(OpenRequest):
     """A session as granted. The SSRCs of its streams are `ssrc_base ..`; `token` proves to the media
     ports that a 5-tuple or QUIC connection belongs to it."""
@@ -107,6 +120,10 @@ class Refusal:
 def check_grant(request: OpenRequest, grant: Grant) -> None:
     """The client's check; raises ProtocolError if anything grew, changed in kind, or shrank unsaid."""
     said = {restriction.what for restriction in grant.restricted}
+    if (grant.red, grant.fec_k) == (0, 0) != (request.red, request.fec_k):
+        raise ProtocolError(
+            "it knows no RED and no FEC; update `probe` there, or leave them out of `recovery`"
+        )
     for item in fields(OpenRequest):
         asked, granted = getattr(request, item.name), getattr(grant, item.name)
         if asked == granted:
@@ -118,7 +135,10 @@ def check_grant(request: OpenRequest, grant: Grant) -> None:
                 f"the node restricted {item.name} from {asked} to {granted} without saying so"
             )
     last = grant.ssrc_base + grant.streams - 1
-    if last >= media.RTX_SSRC or last & ~media.SLOT_MASK != grant.ssrc_base & ~media.SLOT_MASK:
+    if (
+        last >= (media.FEC_SSRC if grant.fec_k else media.RTX_SSRC)
+        or last & ~media.SLOT_MASK != grant.ssrc_base & ~media.SLOT_MASK
+    ):
         raise ProtocolError(f"the node granted {grant.streams} streams at the SSRC {grant.ssrc_base:#x}")
     if len(grant.token) != TOKEN_BYTES:
         raise ProtocolError(f"the session's token has {len(grant.token)} bytes, not {TOKEN_BYTES}")
@@ -139,7 +159,22 @@ def _terms(document: Mapping[str, Any]) -> Json:
         "rate_pps": float(rate),
         "one_way": _take(document, "one_way", bool),
         "nack": _take(document, "nack", bool),
+        **_protection(document, transport),
     }
+
+
+def _protection(document: Mapping[str, Any], transport: str) -> Json:
+    """The remedies asked for, within what this version can do."""
+    found = Protection(
+        red=_integer({"red": 0} | dict(document), "red"),
+        fec_k=_integer({"fec_k": 0} | dict(document), "fec_k"),
+        fec_interleave=_integer({"fec_interleave": 1} | dict(document), "fec_interleave", least=1),
+    )
+    if found and transport != UDP:
+        raise ProtocolError("RED and FEC go over udp alone")
+    if found.red > MAX_BLOCKS or found.fec_k > MOST_PACKETS or found.layout.span > MAX_SPAN:
+        raise ProtocolError("RED or FEC beyond what their packets can say")
+    return asdict(found)
 
 
 def _restriction(document: Any) -> Restriction:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.arrays import ascending, mark, occurrences
+from probe.methods.arrays import ascending, first_occurrences, mark, occurrences
 from probe.methods.batch import ADDRESS_BYTES, FOREVER, Batch, empty_batch, join
 from probe.methods.nack import NackList
+from probe.methods.protection import UNPROTECTED, Protection, Restorer
 from probe.methods.reflections import Downstream, NodeCounts
-from probe.metrics import NEVER, Times
+from probe.metrics import NEVER, Repair, Times
 from probe.wire import log, media, rtp
 
 POLICE_FACTOR = 4
@@ -17,6 +20,12 @@ POLICE_BURST_SECONDS = 5
 """Policing is far above the contract (admission was at negotiation), so that it never looks like loss:
 bunched packets after a hold of seconds still pass."""
 _MAX_RTT_NS = 10_000_000_000
+
+
+class _Taker(Protocol):
+    def __call__(
+        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], *, repair: bool
+    ) -> None: ...
 
 
 class ReflectedSession:
@@ -38,6 +47,7 @@ class ReflectedSession:
         nack: bool,
         one_way: bool,
         log_rows: NDArray[np.void],
+        protection: Protection = UNPROTECTED,
     ) -> None:
         self.number, self.token = number, token
         self.counts = NodeCounts()
@@ -68,8 +78,12 @@ class ReflectedSession:
                 token=self._short_token,
                 log_rows=log_rows,
                 counts=self.counts,
+                protection=protection,
             )
         )
+        self._restorer = Restorer(protection, streams, ssrc_base, self.counts) if protection else None
+        # Packets of which a copy by RED or parity is in the log: one is enough.
+        self._copied = np.zeros(streams * packets if protection else 0, np.bool_)
 
     def bind(self, address: NDArray[np.uint8]) -> None:
         """Take media from, and send to, this address only (a later bind moves it: NAT rebinding)."""
@@ -97,7 +111,7 @@ class ReflectedSession:
     def receive_one(self, batch: Batch, words: list[int]) -> int:
         """`receive` of a batch of one."""
         stream = words[media.W_SSRC] - self._ssrc_base
-        if not 0 <= stream < self._streams or batch.address[0].tobytes() != self._bound:
+        if self._restorer or not 0 <= stream < self._streams or batch.address[0].tobytes() != self._bound:
             return self.receive(batch, np.array([words], np.uint32))
         if not self._police(batch.time_ns):
             self.counts.policed += 1
@@ -143,6 +157,8 @@ class ReflectedSession:
         them were strays."""
         if self._bound is None:
             return len(words)
+        if self._restorer:
+            return self._receive_protected(self._restorer, batch)
         stream = words[:, media.W_SSRC] - np.uint32(self._ssrc_base)
         if (
             int(stream.max()) < self._streams
@@ -155,24 +171,60 @@ class ReflectedSession:
             if not self._take_usual(batch, words, stream.astype(np.int64)):
                 self._take_originals(batch, words, stream.astype(np.int64))
             return 0
-        return self._sort_out(batch, words, stream)
+        return self._sort_out(batch, words, self._take_policed)
 
-    def _sort_out(self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.uint32]) -> int:
-        """`receive` of a batch in which something is not as usual."""
+    def _receive_protected(self, restorer: Restorer, batch: Batch) -> int:
+        """`receive` of a session whose media carries remedies."""
+        mine = (batch.address == self._address).all(axis=1)
+        strays = len(mine) - int(np.count_nonzero(mine))
+        batch = batch.take(mine) if strays else batch
+        passed = self._police(batch.time_ns) if len(batch.size) else 0
+        self.counts.policed += len(batch.size) - passed
+        if not passed:
+            return strays
+        found = restorer.restore(batch.take(slice(passed)))
+        for plain in found.plain:
+            strays += self._sort_out(plain, media.read_words(plain.data), self._take)
+        for remedy, copies in found.copies:
+            self._take_copies(copies, log.RED if remedy == Repair.RED else log.FEC)
+        self.counts.corrupt += found.broken
+        return strays
+
+    def _take_copies(self, batch: Batch, flag: int) -> None:
+        """Log packets that a remedy brought and of which nothing has arrived yet."""
+        words = media.read_words(batch.data)
+        stream = (words[:, media.W_SSRC] - np.uint32(self._ssrc_base)).astype(np.int64)
+        good = (stream < self._streams) & self._good(batch, words)
+        index = words[:, media.W_INDEX].astype(np.int64)
+        key = np.where(good, index * self._streams + stream, 0)
+        good &= ~self._seen[key] & ~self._copied[key]
+        good[good] &= first_occurrences(key[good])
+        if not good.any():
+            return
+        batch, stream, index = batch.take(good), stream[good], index[good]
+        self._copied[key[good]] = True
+        self.counts.repairs += len(index)
+        self._append(batch, stream, index, flag)
+        if self._nack:
+            self._nack.on_received(stream, index, batch.time_ns, repair=True)
+
+    def _sort_out(self, batch: Batch, words: NDArray[np.uint32], take: _Taker) -> int:
+        """Give media and retransmissions to `take`; returns how many were neither."""
+        stream = words[:, media.W_SSRC] - np.uint32(self._ssrc_base)
         mine = (batch.address == self._address).all(axis=1)
         ours = (stream < self._streams) & mine
         if ours.any():
-            self._take_policed(batch.take(ours), words[ours], stream[ours], repair=False)
-        stream = stream - np.uint32(media.RTX_SSRC)
+            take(batch.take(ours), words[ours], stream[ours].astype(np.int64), repair=False)
+        stream -= np.uint32(media.RTX_SSRC)
         repair = (stream < self._streams) & mine
         if repair.any():
             copies = batch.take(repair)
             copies = copies._replace(data=rtp.decapsulate(copies.data), size=copies.size - rtp.OSN_BYTES)
-            self._take_policed(copies, media.read_words(copies.data), stream[repair], repair=True)
+            take(copies, media.read_words(copies.data), stream[repair].astype(np.int64), repair=True)
         return len(ours) - int(np.count_nonzero(ours | repair))
 
     def _take_policed(
-        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.uint32], *, repair: bool
+        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], *, repair: bool
     ) -> None:
         passed = self._police(batch.time_ns)
         if passed < len(words):
@@ -180,7 +232,7 @@ class ReflectedSession:
             batch, words, stream = batch.take(slice(passed)), words[:passed], stream[:passed]
             if not passed:
                 return
-        self._take(batch, words, stream.astype(np.int64), repair=repair)
+        self._take(batch, words, stream, repair=repair)
 
     def _police(self, time_ns: Times) -> int:
         """How many of these packets are within the session's allowance."""
@@ -197,11 +249,7 @@ class ReflectedSession:
     def _take(
         self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], *, repair: bool
     ) -> None:
-        good = words[:, media.W_KIND] & 0xFFFFFF00 == media.MEDIA_KIND
-        good &= words[:, media.W_TOKEN] == self._short_token
-        good &= words[:, media.W_INDEX] < self._packets
-        good &= batch.size >= media.MIN_PACKET_BYTES
-        good &= media.intact(batch.data, words)
+        good = self._good(batch, words)
         if not good.all():
             self.counts.corrupt += len(good) - int(np.count_nonzero(good))
             batch, stream, words = batch.take(good), stream[good], words[good]
@@ -258,6 +306,14 @@ class ReflectedSession:
         if np.count_nonzero(absent):
             self._nack.on_absent(stream, index, absent.astype(np.int64))
         self._nack.on_received(stream, index, batch.time_ns, before)
+
+    def _good(self, batch: Batch, words: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        good: NDArray[np.bool_] = words[:, media.W_KIND] & 0xFFFFFF00 == media.MEDIA_KIND
+        good &= words[:, media.W_TOKEN] == self._short_token
+        good &= words[:, media.W_INDEX] < self._packets
+        good &= batch.size >= media.MIN_PACKET_BYTES
+        good &= media.intact(batch.data, words)
+        return good
 
     def _take_originals(self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]) -> None:
         index = words[:, media.W_INDEX].astype(np.int64)

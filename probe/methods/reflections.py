@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from probe.methods.arrays import LastTimes, ascending, last_rows, occurrences, take_numbers
 from probe.methods.batch import Batch, empty_batch
+from probe.methods.protection import UNPROTECTED, Protection, Protector, RepairCounts
 from probe.metrics import NEVER, Times
 from probe.wire import log, media, rtp
 
@@ -23,7 +24,7 @@ _NEVER_BEFORE = 1 << 62
 
 
 @dataclass(slots=True)
-class NodeCounts:
+class NodeCounts(RepairCounts):
     """What a node tells about a session at its end."""
 
     received: int = 0
@@ -34,7 +35,6 @@ class NodeCounts:
     logged: int = 0
     log_overflow: int = 0
     nacks_received: int = 0
-    retransmissions_sent: int = 0
     socket_dropped: int = 0
     strays: int = 0  # of the node, whoever they came from
     stall_ns: int = 0  # the longest time for which the node did not look after its packets
@@ -63,12 +63,15 @@ class Downstream:
         token: int,
         log_rows: NDArray[np.void],
         counts: NodeCounts,
+        protection: Protection = UNPROTECTED,
     ) -> None:
         self._ssrc_base, self._streams, self._token = ssrc_base, streams, token
         self._tag = (ssrc_base & media.SLOT_MASK) << LOG_ROW_BITS
         self._log, self._log_t3, self._log_down_seq = log_rows, log_rows["t3"], log_rows["down_seq"]
         self._log_flags, self._log_stream = log_rows["flags"], log_rows["stream"]
         self._counts = counts
+        down_ssrc = ssrc_base | media.DOWN_SSRC
+        self._protector = Protector(protection, streams, down_ssrc, counts) if protection else None
         self._next = np.zeros(streams, np.int64)
         self._log_row = np.full(streams * packets, -1, np.int32)  # of each sequence number of ours
         self._payload_type = media.PT_AUDIO
@@ -143,7 +146,15 @@ class Downstream:
         if not self._ready:
             return []
         ready, self._ready = self._ready, []
-        return [self._leave(item, now_ns) for item in ready]
+        leaving = [self._leave(item, now_ns) for item in ready]
+        return [self._protected(batch) for batch in leaving] if self._protector else leaving
+
+    def _protected(self, batch: Batch) -> Batch:
+        assert self._protector is not None
+        assert batch.tag is not None
+        log_row = batch.tag & LOG_ROW_MASK
+        stream, sequence = self._log["stream"][log_row], self._log_down_seq[log_row]
+        return self._protector.protect(batch, stream.astype(np.int64), sequence.astype(np.int64))
 
     def _leave(self, item: _Ready, now_ns: int) -> Batch:
         batch, words, sums, log_row = item
@@ -212,8 +223,10 @@ class Downstream:
         leave = time_ns[good][at]
         self._rtx_last.note(key, leave, int(leave.min()) - 2 * history_ns)
         self._rtx_tries[key] += 1
+        copies = self._rebuild(key, self._log[self._log_row[key]], leave, address)
         self._counts.retransmissions_sent += len(key)
-        return self._rebuild(key, self._log[self._log_row[key]], leave, address)
+        self._counts.retransmission_bytes += int(copies.size.sum())
+        return copies
 
     def _rebuild(
         self, key: NDArray[np.int64], rows: NDArray[np.void], leave: Times, address: NDArray[np.uint8]

@@ -19,7 +19,7 @@ from probe.methods.batch import ALONE, FOREVER, Batch, join
 from probe.methods.reflected_session import ReflectedSession
 from probe.methods.reflections import LOG_ROW_BITS, LOG_ROW_MASK
 from probe.metrics import Times
-from probe.wire import media, rtcp, rtp
+from probe.wire import flexfec, media, rtcp, rtp
 from probe.wire.bind import COOKIE_BYTES, BindMessage, Step, parse_bind
 
 
@@ -86,6 +86,7 @@ class Reflector:
                 return
         good = rtp.is_media(words[:, media.W_START])
         if np.count_nonzero(good) < len(good):
+            good |= flexfec.is_repair(words[:, media.W_START], media.PT_FEC)
             control = rtcp.is_rtcp(batch.data, batch.size)
             if control.any():
                 self._take_control(batch.take(control))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from probe.methods.protection import UNPROTECTED, Protection
 from probe.methods.schedule import Schedule, StreamSpec, schedule
 from probe.metrics import RUNNING, clear_rows
 from probe.net.address import Address
@@ -63,6 +64,7 @@ class MediaJob:
     fingerprint: str | None
     cafile: str | None
     signalling: bool = True
+    protection: Protection = UNPROTECTED
     plain: bool = False
     punctuality: Punctuality = ORDINARY
 

@@ -88,6 +88,7 @@ def _measure(
         token=job.token,
         nack=job.nack,
         start_ns=monotonic_ns() + START_DELAY_NS,
+        protection=job.protection,
     )
     loop = MediaLoop(client, sock, progress, one_way=job.spec.one_way, nack=job.nack, spin_ns=spin_ns)
     loop.run()

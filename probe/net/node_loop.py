@@ -186,6 +186,7 @@ def reflected_session(grant: Grant, log_rows: NDArray[np.void], sock: UdpSocket)
         nack=grant.nack,
         one_way=grant.one_way,
         log_rows=log_rows,
+        protection=grant.protection,
     )
     session.dropped_before = sock.dropped()
     return session

@@ -9,6 +9,7 @@ from probe.objectives import parse_expression
 from probe.plan.diagnostics import Diagnostic, Mark
 from probe.plan.model import DAYS, OTHER, Node, Plan, Window
 from probe.plan.scalars import format_rate
+from probe.plan.scenario import Recovery
 from probe.plan.tree import find, place_of
 from probe.plan.yaml_nodes import Node as TreeNode
 
@@ -21,7 +22,7 @@ _WEEK = 7 * 24 * 60
 
 def check_plan(plan: Plan, root: TreeNode, said: Container[Mark]) -> list[Diagnostic]:
     """Errors of a plan whose every part is valid; `said` are the places already complained about."""
-    return [*_windows(plan, root), *_paths(plan, root), *_keys(plan, root, said)]
+    return [*_windows(plan, root), *_paths(plan, root), *_keys(plan, root, said), *_remedies(plan, root)]
 
 
 def warn_plan(plan: Plan, root: TreeNode) -> list[Diagnostic]:
@@ -87,6 +88,24 @@ def _keys(plan: Plan, root: TreeNode, said: Container[Mark]) -> Iterator[Diagnos
             f"the node '{node.name}' has no key, or an empty one: "
             f'write key: "${{NODE_KEY}}" {where} and export NODE_KEY before the run',
         )
+
+
+def _remedies(plan: Plan, root: TreeNode) -> Iterator[Diagnostic]:
+    """RED and parity are part of the RTP stream over UDP; QUIC repairs, or does not, by itself."""
+    for number, row in enumerate(plan.matrix):
+        quic = [transport for transport in row.transports if transport != "udp"]
+        for name in row.scenarios or tuple(plan.scenarios):
+            scenario = plan.scenarios.get(name)
+            if quic and scenario is not None and scenario.recovery.protection:
+                yield Diagnostic(
+                    place_of(root, "matrix", number, "transports"),
+                    f"'{name}' uses {' and '.join(_forward(scenario.recovery))}, which go over udp and not over "
+                    f"{quic[0]}: give {quic[0]} a scenario without",
+                )
+
+
+def _forward(recovery: Recovery) -> list[str]:
+    return [*(["red"] if recovery.red else []), *(["fec"] if recovery.fec else [])]
 
 
 def wanted_windows(plan: Plan) -> list[str]:

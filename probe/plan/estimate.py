@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 
+from probe.methods.protection import Protection
 from probe.methods.schedule import StreamSpec, schedule
 from probe.metrics import T_MAX_NS
 from probe.plan.expand import NodeSchedule, SessionSpec
@@ -35,7 +36,7 @@ class Estimate:
 def estimate_session(session: SessionSpec) -> Estimate:
     """One session: packets up (and as many reflected, unless the stream is one-way)."""
     stream = session.scenario.stream
-    packets, size = _stream(stream)
+    packets, size = _stream(stream, session.scenario.recovery.protection)
     calls = stream.calls
     return Estimate(
         1,
@@ -72,7 +73,7 @@ def _sum(parts: list[Estimate], *, side_by_side: bool) -> Estimate:
 
 
 @cache
-def _stream(stream: StreamSpec) -> tuple[int, int]:
-    """Packets and bytes of one stream; the sizes are drawn, so a run's differ by a per cent or two."""
+def _stream(stream: StreamSpec, protection: Protection) -> tuple[int, int]:
+    """Packets and bytes of one stream with RED and parity; the sizes are drawn, so a run's differ by a per cent or two."""
     plan = schedule(stream, np.random.default_rng(0))
-    return plan.packets, int(plan.size.sum(dtype=np.int64))
+    return plan.packets, int(plan.size.sum(dtype=np.int64)) + protection.bytes_beside(plan.size)

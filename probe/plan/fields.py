@@ -117,6 +117,12 @@ def _positive(value: int) -> int:
     return value
 
 
+def _not_negative(value: int) -> int:
+    if value < 0:
+        raise ValueError(f"this must be 0 or more (got {value})")
+    return value
+
+
 def _country(value: object) -> str:
     text, known = _text(value), country_names()
     if text in known:
@@ -168,6 +174,13 @@ Names = Annotated[
 Count = Annotated[
     int, BeforeValidator(_count), AfterValidator(_positive), WithJsonSchema({"type": "integer", "minimum": 1})
 ]
+Depth = Annotated[
+    int,
+    BeforeValidator(_count),
+    AfterValidator(_not_negative),
+    WithJsonSchema({"type": "integer", "minimum": 0}),
+]
+"""How many; 0 is none."""
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Country = Annotated[str, BeforeValidator(_country), _pattern("^[A-Z]{2}$")]
 Timezone = Annotated[str, BeforeValidator(_timezone)]

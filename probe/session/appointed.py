@@ -6,6 +6,7 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -107,6 +108,7 @@ def record_of(
         deadline_ns=spec.scenario.deadline,
         one_way=stream.one_way,
         nack=spec.scenario.recovery.nack and spec.transport == "udp",
+        **asdict(spec.scenario.recovery.protection),
         vantage=manifest["vantage"],
         isp=lane.node.isp,
         city=lane.node.city,

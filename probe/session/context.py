@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from probe.impairment.profile import NetworkProfile
+from probe.methods.protection import Protection
 from probe.net.job import USUAL, Carriage
 from probe.plan.expand import NodeSchedule, SessionSpec
 from probe.plan.model import Vantage
@@ -67,8 +68,14 @@ class RunContext:
             deadline_ns=spec.scenario.deadline,
             one_way=stream.one_way,
             nack=spec.scenario.recovery.nack and spec.transport == "udp",
+            **asdict(spec.scenario.recovery.protection),
             vantage=self.vantage.name if self.vantage else None,
             isp=node.node.isp,
             city=node.node.city,
             look=self.look,
         )
+
+
+def protection_of(record: SessionRecord) -> Protection:
+    """What leaves with the media of a session."""
+    return Protection(record.red, record.fec_k, record.fec_interleave)

@@ -21,15 +21,16 @@ def merge_log(rows: Rows, entries: NDArray[np.void], *, streams: int) -> None:
     known = (entries["stream"] < streams) & (keys < len(rows))
     entries, keys = entries[known], keys[known]
     flags = entries["flags"]
-    rtx, duplicate, late_copy = (flags & bit != 0 for bit in (log.RTX, log.DUPLICATE, log.FIRST_LOST))
-    original = ~rtx & ~duplicate
+    duplicate, late_copy = flags & log.DUPLICATE != 0, flags & log.FIRST_LOST != 0
+    copy = flags & (log.RTX | log.RED | log.FEC) != 0
+    original = ~copy & ~duplicate
     _reflections(rows, keys[original], entries[original])
     arrived = original & ~late_copy
     rows["node_received_ns"][keys[arrived]] = entries["t2"][arrived]
     _stamp(rows, keys[arrived], flags[arrived], log.KERNEL_T2, Stamp.NODE_RECEIVED)
-    count_up(rows["up_duplicates"], keys[duplicate & ~rtx])
-    for copies, remedy in ((rtx, Repair.RTX), (original & late_copy, Repair.QUIC)):
-        _repairs(rows, keys[copies], entries["t2"][copies], remedy)
+    count_up(rows["up_duplicates"], keys[duplicate & ~copy])
+    repairs = copy | original & late_copy
+    _repairs(rows, keys[repairs], entries[repairs])
 
 
 def _reflections(rows: Rows, keys: NDArray[np.int64], entries: NDArray[np.void]) -> None:
@@ -46,9 +47,16 @@ def _stamp(rows: Rows, keys: NDArray[np.int64], flags: NDArray[np.uint8], flag: 
     rows["stamps"][keys[flags & flag != 0]] |= np.uint8(stamp)
 
 
-def _repairs(rows: Rows, keys: NDArray[np.int64], time_ns: NDArray[np.int64], remedy: Repair) -> None:
-    unrepaired = rows["up_repaired_ns"][keys] == NEVER
-    keys, time_ns = keys[unrepaired], time_ns[unrepaired]
-    # Assigned backwards, so that the first of several copies stays.
-    rows["up_repaired_ns"][keys[::-1]] = time_ns[::-1]
-    rows["up_repair"][keys] = remedy
+_REMEDIES = ((log.RTX, Repair.RTX), (log.RED, Repair.RED), (log.FEC, Repair.FEC))
+
+
+def _repairs(rows: Rows, keys: NDArray[np.int64], entries: NDArray[np.void]) -> None:
+    """The first copy of each packet, whichever remedy brought it."""
+    new = rows["up_repaired_ns"][keys] == NEVER
+    keys, entries = keys[new], entries[new]
+    flags = entries["flags"]
+    remedy = np.select([flags & bit != 0 for bit, _ in _REMEDIES], [of for _, of in _REMEDIES], Repair.QUIC)
+    # The latest is assigned first, so that the earliest of several copies stays.
+    order = np.argsort(entries["t2"], kind="stable")[::-1]
+    rows["up_repaired_ns"][keys[order]] = entries["t2"][order]
+    rows["up_repair"][keys[order]] = remedy[order]

@@ -20,7 +20,7 @@ from probe.net.quic import ControlConnection, connect_control
 from probe.net.relay import Relay
 from probe.plan.expand import NodeSchedule, SessionSpec
 from probe.records import FAILED, INTERRUPTED, UNREACHABLE
-from probe.session.context import RunContext
+from probe.session.context import RunContext, protection_of
 from probe.session.exchange import Exchange
 from probe.session.packet_loop import PacketLoop
 from probe.session.progress import SessionFinished, SessionProgress
@@ -144,18 +144,20 @@ class Session:
             await relay.stop()
 
     def _request(self) -> OpenRequest:
-        stream, plan = self._stream, self._plan
+        stream, plan, protection = self._stream, self._plan, protection_of(self.record)
+        beside = protection.bytes_beside(plan.size) * 8 * SECOND_NS // stream.duration_ns
         return OpenRequest(
             transport=self._spec.transport,
             streams=stream.calls,
             packets=plan.packets,
-            packet_bytes=int(plan.size.max()),
-            rate_pps=self.record.rate_pps,
-            rate_bps=stream.bitrate_bps * stream.calls,
+            packet_bytes=int(protection.sizes(plan.size).max()),
+            rate_pps=self.record.rate_pps * protection.packets_ratio(),
+            rate_bps=(stream.bitrate_bps + beside) * stream.calls,
             duration_ms=-(-stream.duration_ns // 1_000_000),
             one_way=stream.one_way,
             nack=self.record.nack,
             deadline_ms=self.record.deadline_ns // 1_000_000,
+            **asdict(protection),
         )
 
     def _apply(self, grant: Grant) -> None:
@@ -197,6 +199,7 @@ class Session:
             cafile=target.cafile,
             plain=self._context.carriage.plain,
             punctuality=self._context.carriage.punctuality,
+            protection=grant.protection,
         )
 
     def _tell(self, phase: int, sent: int, received: int) -> None:

@@ -23,6 +23,7 @@ from probe.methods.running import Running
 from probe.methods.schedule import SECOND_NS, Schedule, StreamSpec, schedule
 from probe.metrics import NEVER, RUNNING, T_MAX_NS, Rows, empty_rows
 from probe.records import COMPLETED, NOT_CONNECTED, SessionRecord
+from probe.session.context import protection_of
 from probe.session.merge import merge_log
 from probe.wire.log import LOG
 from probe.wire.media import SLOT_BITS
@@ -85,7 +86,14 @@ class _Exchange:
         self.path = Path.through(networks, record.seed)
         self.rows = empty_rows(stream.calls * plan.packets, RUNNING)
         self.client = MediaClient(
-            stream, plan, self.rows, ssrc_base=_SSRC_BASE, token=_TOKEN, nack=record.nack, start_ns=START_NS
+            stream,
+            plan,
+            self.rows,
+            ssrc_base=_SSRC_BASE,
+            token=_TOKEN,
+            nack=record.nack,
+            start_ns=START_NS,
+            protection=protection_of(record),
         )
         self.log = np.zeros(2 * len(self.rows) + 1024, LOG)
         self.session = _session(record, stream, plan, self.log)
@@ -137,16 +145,18 @@ def _session(
     record: SessionRecord, stream: StreamSpec, plan: Schedule, log: NDArray[np.void]
 ) -> ReflectedSession:
     """The node's side of the session."""
+    protection = protection_of(record)
     return ReflectedSession(
         1,
         _TOKEN,
         ssrc_base=_SSRC_BASE,
         streams=stream.calls,
         packets=plan.packets,
-        rate_pps=record.rate_pps,
+        rate_pps=record.rate_pps * protection.packets_ratio(),
         nack=record.nack,
         one_way=stream.one_way,
         log_rows=log,
+        protection=protection,
     )
 
 

@@ -23,8 +23,9 @@ LOG = np.dtype(
 )
 _ROW_BYTES = sum(LOG[name].itemsize for name in LOG.names or ())
 """Of a packed row; in memory rows are aligned."""
-RTX, DUPLICATE, KERNEL_T2, KERNEL_T3, FIRST_LOST = 1, 2, 4, 8, 16
-"""Bits of `flags`. FIRST_LOST: the first transmission is known not to have arrived (QUIC streams)."""
+RTX, DUPLICATE, KERNEL_T2, KERNEL_T3, FIRST_LOST, RED, FEC = 1, 2, 4, 8, 16, 32, 64
+"""Bits of `flags`. FIRST_LOST: the first transmission is known not to have arrived (QUIC streams). RTX, RED, FEC:
+a copy that this remedy brought; of RED and FEC the first of a packet whose original had not arrived."""
 
 
 def pack_log(rows: NDArray[np.void]) -> bytes:

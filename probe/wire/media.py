@@ -1,8 +1,8 @@
 """The payload of our RTP packets: what both ends write into a test packet.
 
 Sixty bytes behind the RTP header, then zeros up to the packet's size. The client's SSRCs of a session are
-`ssrc_base + stream`; the node mirrors them with one bit set, and RTX (RFC 4588 5.3, SSRC multiplexing)
-with another. Every field ends on a 32-bit boundary, so that header and payload of a whole batch can be
+`ssrc_base + stream`; the node mirrors them with one bit set, RTX (RFC 4588 5.3, SSRC multiplexing) and FEC
+(RFC 8627 1.1.4) with others. Every field ends on a 32-bit boundary, so that header and payload of a whole batch can be
 read and written as one matrix of words: one conversion of byte order a batch instead of one a field.
 """
 
@@ -55,8 +55,9 @@ SLOT_BITS = 20
 SLOT_MASK = (1 << SLOT_BITS) - 1
 DOWN_SSRC = 1 << 31
 RTX_SSRC = 1 << 30
+FEC_SSRC = 1 << 29
 
-PT_AUDIO, PT_VIDEO, PT_AUDIO_RTX, PT_VIDEO_RTX = 111, 96, 112, 97
+PT_AUDIO, PT_VIDEO, PT_AUDIO_RTX, PT_VIDEO_RTX, PT_RED, PT_FEC = 111, 96, 112, 97, 113, 115
 RTX_PAYLOAD_TYPES = {PT_AUDIO: PT_AUDIO_RTX, PT_VIDEO: PT_VIDEO_RTX}
 
 W_START, W_TIMESTAMP, W_SSRC = 0, 1, 2

@@ -199,6 +199,53 @@ RULES = [
     ),
     ("nack: true", "nack: yes", "yes", "this must be true or false (got 'yes')"),
     ("nack: true", "nak: true", "nak", "unknown key 'nak', did you mean 'nack'?"),
+    ("nack: true", "red: -1", "-1", "this must be 0 or more (got -1)"),
+    ("nack: true", "red: two", "two", "this must be a whole number"),
+    (
+        "nack: true",
+        "red: 18",
+        "{red: 18}",
+        "red reaches back at most 17 packets of a voice stream (RFC 2198 3)",
+    ),
+    (
+        "nack: true",
+        "red: 14",
+        "{red: 14}",
+        "red: 14 at 40kbps makes packets of 1389 bytes, over 1200: repeat fewer",
+    ),
+    (
+        "deadline: 400ms",
+        "deadline: 400ms, recovery: {red: 1}",
+        "{red: 1}",
+        (
+            "red repeats whole packets, which those of a video stream are too long for "
+            "(a block has at most 1023 bytes, RFC 2198 3): use fec"
+        ),
+    ),
+    ("nack: true", "fec: 5", "5", "this must be a mapping, such as {key: value}"),
+    ("nack: true", "fec: {k: 0}", "0", "this must be at least 1 (got 0)"),
+    ("nack: true", "fec: {k: 49}", "49", "a repair packet protects at most 48 packets (got 49)"),
+    (
+        "nack: true",
+        "fec: {k: 12, interleave: 10}",
+        "10",
+        "the packets of a repair packet span 111 sequence numbers: at most 110 (RFC 8627 4.2.2.1)",
+    ),
+    (
+        "nack: true",
+        "fec: {k: 1, interleave: 2}",
+        "2",
+        "with k: 1 every packet has a repair packet of its own: leave interleave out",
+    ),
+    (
+        "nack: true",
+        "red: 2, fec: {k: 5}",
+        "[udp, quic-datagram]",
+        (
+            "'voice' uses red and fec, which go over udp and not over quic-datagram: "
+            "give quic-datagram a scenario without"
+        ),
+    ),
     ("preset: voice", "preset: voise", "voise", "'voise' is not known here, did you mean 'voice'?"),
     ("1200kbps", "1200", "1200", "1200 has no unit: write a rate such as 1200kbps or 2.5Mbps"),
     ("1200kbps", "1kbps", "1kbps", "a video stream needs 18kbps or more for its packet headers"),
