@@ -6,6 +6,7 @@ packets in the bad state, Elliott's a share of them: it fits bursts that are not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,19 +42,27 @@ class Gilbert:
         return self.burst * (1 - self.loss_ratio)
 
 
-def fit_loss(lost: Mask) -> Loss:
-    """Mean loss and mean burst as observed, as network profiles take them.
+def fit_losses(streams: Sequence[Mask]) -> Loss:
+    """Mean loss and mean burst as observed in all streams together, as network profiles take them.
 
     Losses no more in a row than independent ones would be are independent. That is also what maximum
     likelihood gives for the simple model, but for the run at the end. ValueError of nothing.
     """
-    if len(lost) == 0:
+    packets = sum(map(len, streams))
+    if packets == 0:
         raise ValueError("no packet to fit a loss model to")
-    pattern = loss_pattern(lost)
-    ratio = len(pattern.lost) / len(lost)
-    if pattern.burst_ratio is None or pattern.mean_run is None or pattern.burst_ratio <= 1:
+    patterns = [loss_pattern(lost) for lost in streams]
+    lost, runs = sum(len(pattern.lost) for pattern in patterns), sum(pattern.count for pattern in patterns)
+    ratio = lost / packets
+    # Independent losses come 1 / (1 - ratio) in a row.
+    if lost in (0, packets) or lost * (packets - lost) <= runs * packets:
         return Loss(ratio)
-    return Loss(ratio, pattern.mean_run)
+    return Loss(ratio, lost / runs)
+
+
+def fit_loss(lost: Mask) -> Loss:
+    """As `fit_losses`, of one stream."""
+    return fit_losses([lost])
 
 
 def fit_gilbert(lost: Mask) -> Gilbert | None:

@@ -9,6 +9,7 @@ import typer
 
 from probe import __version__
 from probe.cli import (
+    analyze,
     campaign,
     compare,
     exit_codes,
@@ -59,6 +60,9 @@ app.command(short_help="A campaign in virtual time: what a plan can find out.")(
 app.command(short_help="Where a campaign stands.")(status.status)
 app.command(short_help="The verdict for CI: judge stored runs again, or run a plan.")(gate.gate)
 app.command(short_help="Hold vendors and runs against each other.")(compare.compare)
+app.command(short_help="Every media metric of a capture, a table of packets, or a stored run.")(
+    analyze.analyze
+)
 app.command(short_help="Run a partner node.")(node.node)
 app.add_typer(plan.app, name="plan")
 app.add_typer(weak.app, name="weak")

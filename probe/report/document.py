@@ -26,12 +26,13 @@ def document(assessment: Assessment) -> Json:
     }
 
 
-def encode(content: Json) -> str:
+def encode(content: Json, *, indent: int | None = 2) -> str:
     """Strict JSON in ASCII, so that it survives any terminal and locale.
 
-    Raises `ValueError` for NaN and infinity, which no other parser takes.
+    Without an indent it is one line: millions of numbers would be mostly indents. Raises `ValueError` for
+    NaN and infinity, which no other parser takes.
     """
-    return json.dumps(content, allow_nan=False, indent=2)
+    return json.dumps(content, allow_nan=False, indent=indent)
 
 
 def _session(session: SessionSummary) -> Json:

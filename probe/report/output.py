@@ -57,10 +57,10 @@ class Output:
         """A remark beside the results."""
         self.err.print(Text(printable(sentence)))
 
-    def document(self, content: Json) -> None:
+    def document(self, content: Json, *, indent: int | None = 2) -> None:
         """Print the JSON document of this command."""
         try:
-            sys.stdout.write(encode(content) + "\n")
+            sys.stdout.write(encode(content, indent=indent) + "\n")
             sys.stdout.flush()
         except BrokenPipeError:
             stop_writing()

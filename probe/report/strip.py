@@ -40,6 +40,11 @@ def _bar(day: NodeDay, hour: int, most: float) -> str:
     value = day.values[hour]
     if value is None:
         return EMPTY
+    return bar(value, most)
+
+
+def bar(value: float, most: float) -> str:
+    """The bar of a value on a scale from 0 to `most`."""
     return BARS[min(len(BARS) - 1, int(value / most * len(BARS)))] if most else BARS[0]
 
 
