@@ -12,6 +12,7 @@ from probe.cli import (
     analyze,
     campaign,
     compare,
+    doctor,
     exit_codes,
     gate,
     node,
@@ -70,6 +71,7 @@ app.command(short_help="Show a stored run again, from its packets.")(report.repo
 app.command(short_help="What other remedies against loss would have done, from a stored run.")(whatif.whatif)
 app.command(short_help="List the stored runs.")(runs.runs)
 app.add_typer(store.app, name="store")
+app.command(short_help="What this machine can measure.")(doctor.doctor)
 app.command("exit-codes", short_help="Explain every exit code.")(exit_codes.exit_codes)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from probe.records import Json
 from probe.report.numbers import limit, plural, quantity
 
+LIMITS_PAGE = "docs/measurement.md"
+
 # With a number for one session, without for a whole run.
 _PHRASES = {
     "host_late": ("this host was too late to send {value} of the packets", "this host sent too late"),
