@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from probe.analysis.repairs import Repairs
 from probe.records import Json, SessionRecord
 
 PASS, FAIL, INCONCLUSIVE, NOT_MEASURED, RUN_INTERRUPTED = (
@@ -103,7 +104,7 @@ class Distribution:
 class Direction:
     """One direction of a session. `sent` is its population: for `down`, what the node reflected.
 
-    `lost + late = recovered + residual`. `jitter_ms` has the keys `max`, `mean` and `last`.
+    `lost + late = recovered + residual`. `repairs`: by remedy, and at other deadlines. `jitter_ms` has the keys `max`, `mean` and `last`.
     """
 
     sent: int
@@ -121,6 +122,7 @@ class Direction:
     jitter_ms: Mapping[str, float | None]
     duplicates: int = 0
     retransmissions: int = 0
+    repairs: Repairs | None = None
 
     def to_json(self) -> Json:
         counts = ("sent", "lost", "late", "recovered", "residual", "duplicates", "retransmissions")
@@ -128,7 +130,8 @@ class Direction:
         distributions = ("recovery_ms", "pdv_ms", "ipdv_ms")
         document: Json = {name: getattr(self, name) for name in (*counts, *ratios)}
         document |= {name: getattr(self, name).to_json() for name in distributions}
-        return document | {"jitter_ms": dict(self.jitter_ms)}
+        document |= {"jitter_ms": dict(self.jitter_ms)}
+        return document if self.repairs is None else document | self.repairs.to_json()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from probe.analysis.blocking import BLOCK_NS, Blocking
@@ -11,6 +13,7 @@ from probe.analysis.one_way import OneWay, directions
 from probe.analysis.population import Population, Share
 from probe.analysis.quality import grade
 from probe.analysis.quality_facts import side_counts
+from probe.analysis.repair_sweep import repairs
 from probe.analysis.results import Poolable, SessionSummary
 from probe.analysis.worst_call import worst_call
 from probe.analysis.worst_values import worst_values
@@ -33,9 +36,11 @@ def analyse_session(record: SessionRecord, rows: Rows, block_ns: int = BLOCK_NS)
     blocks: dict[str, tuple[Poolable, ...]] = {}
     blocking = Blocking.of(rows, block_ns)
     upward = direction(up, fates.up, rows, "up", blocking, values, blocks)
-    downward = (
-        None if fates.down is None else direction(down, fates.down, rows, "down", blocking, values, blocks)
-    )
+    upward = replace(upward, repairs=repairs(record, rows, up, fates.up, "up"))
+    downward = None
+    if fates.down is not None:
+        downward = direction(down, fates.down, rows, "down", blocking, values, blocks)
+        downward = replace(downward, repairs=repairs(record, rows, down, fates.down, "down"))
     round_trip = _round_trip(fates, up, down) if not record.one_way else np.full(len(rows), NEVER)
     lost = np.isin(fates.fate, LOST)
     losses = blocking.shares(lost, sent)

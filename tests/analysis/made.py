@@ -10,13 +10,14 @@ import pytest
 
 from probe.analysis.results import SessionSummary
 from probe.analysis.session import analyse_session
-from probe.metrics import NEVER, Rows, Times, empty_rows
+from probe.metrics import NEVER, Repair, Rows, Times, empty_rows
 from probe.records import SessionRecord
 
 MS = 1_000_000
 S = 1_000_000_000
 START = 7_000 * S
 NODE_AHEAD = 12_345 * S
+REMEDIES = np.array([Repair.RTX, Repair.FEC, Repair.RED], np.uint8)
 
 
 def about(value: float) -> Any:
@@ -126,6 +127,8 @@ def noisy(n: int, seed: int, *, streams: int = 1, loss: float = 0.03) -> Rows:
     repaired = random.random(n) < 0.8
     up = (rows["node_received_ns"] == NEVER) & repaired
     rows["up_repaired_ns"][up] = rows["sent_ns"][up] + NODE_AHEAD + 110 * MS
+    rows["up_repair"][up] = random.choice(REMEDIES, np.count_nonzero(up))
     down = (rows["node_sent_ns"] != NEVER) & (rows["received_ns"] == NEVER) & repaired
     rows["down_repaired_ns"][down] = rows["node_sent_ns"][down] - NODE_AHEAD + 130 * MS
+    rows["down_repair"][down] = random.choice(REMEDIES, np.count_nonzero(down))
     return rows
