@@ -21,7 +21,8 @@ _CommandError = typer.BadParameter.__mro__[2]
 
 def execute(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever goes wrong has been told then."""
-    as_json = "--json" in arguments
+    ours = list(arguments)[: arguments.index("--")] if "--" in arguments else arguments  # not a program's
+    as_json = "--json" in ours
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ✓ is no reason to lose a report

@@ -71,3 +71,28 @@ def relay(
 
     options = RelayOptions(network, to, listen, duration, seed)
     raise typer.Exit(relay_and_report(options, Output(as_json=as_json, quiet=quiet)))
+
+
+@app.command("run")
+def run_program(
+    network: Network,
+    command: Annotated[list[str], typer.Argument(metavar="-- PROGRAM [ARGS]...", help="What to run.")],
+    *,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Repeat the draws of another run (by our own model).")
+    ] = None,
+    as_json: AsJson = False,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="json=PATH", help="Write the counters to a file, too.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run PROGRAM behind a weak network, TCP and UDP, as an ordinary user; its exit code is ours.
+
+    This machine's own services are at $PROBE_HOST for the program.
+    """
+    from probe.report.output import Output
+    from probe.report.weak_run import WeakRunOptions, json_file, run_weak
+
+    options = WeakRunOptions(seed, json_file(out))
+    raise typer.Exit(run_weak(network, command, options, Output(as_json=as_json, quiet=quiet)))

@@ -36,15 +36,16 @@ class Passage(NamedTuple):
         release[release == _LATEST] = DROPPED
         return release
 
-    def carry(self, batch: Batch) -> Batch:
-        """The datagrams that come out, each at its time; `batch` is what was pushed."""
+    def carry(self, batch: Batch, headers: int = 0) -> Batch:
+        """The datagrams that come out, each at its time; `batch` is what was pushed, each with so many bytes of
+        `headers` before the payload that `bit` counts from."""
         if self.whole:
             return batch._replace(time_ns=self.release_ns)
         out = batch.take(self.row)
         if self.bit is not None:
             damaged = np.flatnonzero(self.bit >= 0)
             bit = self.bit[damaged]
-            out.data[damaged, bit >> 3] ^= np.uint8(1) << (bit & 7).astype(np.uint8)
+            out.data[damaged, headers + (bit >> 3)] ^= np.uint8(1) << (bit & 7).astype(np.uint8)
         return out._replace(time_ns=self.release_ns)
 
     def in_time(self) -> Passage:

@@ -20,3 +20,15 @@ def cable(pipe: Pipe) -> None:
         hold(pipe, order)
     except Exception as error:  # noqa: BLE001 (told to the parent, which raises it)
         pipe.send(error)
+
+
+def space(pipe: Pipe) -> None:
+    """Hold the networks of a program behind a weak one: the first message is the `SpaceConfig`."""
+    try:
+        own_user = leave_host()
+        from probe.net.weak_space import hold
+
+        order, _ = pipe.receive()
+        hold(pipe, order, own_user=own_user)
+    except Exception as error:  # noqa: BLE001 (told to the parent, which raises it)
+        pipe.send(error)

@@ -16,7 +16,7 @@ from probe.errors import NotMeasured
 from probe.impairment.profile import Impairment
 from probe.impairment.tc import TcPlan, step_plan, tc_plan
 from probe.net.clock import monotonic_ns
-from probe.net.netns import Namespace, hardware_address, join, run
+from probe.net.netns import Namespace, join, know_each_other, run
 from probe.net.pipe import Pipe
 from probe.net.tc import QdiscCounters, apply, read, tables_for
 
@@ -53,7 +53,7 @@ def single(way: Impairment | Sequence[Impairment]) -> Impairment:
     return links[0] if links else Impairment()
 
 
-class _End:
+class NetemEnd:
     """One end: its network, its device, the way that begins there."""
 
     def __init__(self, space: Namespace, device: str, impairment: Impairment, payload_bytes: int) -> None:
@@ -110,23 +110,12 @@ class Holder:
             space.write("net.ipv6.conf.all.disable_ipv6", "1")  # nothing on the cable but our packets
             with space.entered():
                 run("ip", "address", "add", f"{address}/24", "dev", device)
-        self._know_each_other()
+        know_each_other(self._near, self._far, ("v0", "v1"), ([NEAR], [FAR]))
         self._ends = (
-            _End(self._near, "v0", cable.up, cable.payload_bytes),
-            _End(self._far, "v1", cable.down, cable.payload_bytes),
+            NetemEnd(self._near, "v0", cable.up, cable.payload_bytes),
+            NetemEnd(self._far, "v1", cable.down, cable.payload_bytes),
         )
         self._made = 0
-
-    def _know_each_other(self) -> None:
-        """Without a question by ARP, which netem would lose or delay as it does packets."""
-        for space, device, other_space, other, address in (
-            (self._near, "v0", self._far, "v1", FAR),
-            (self._far, "v1", self._near, "v0", NEAR),
-        ):
-            with other_space.entered():
-                hardware = hardware_address(other)
-            with space.entered():
-                run("ip", "neigh", "replace", address, "lladdr", hardware, "dev", device, "nud", "permanent")
 
     def start(self) -> None:
         now_ns = monotonic_ns()

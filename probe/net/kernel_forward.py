@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from probe.impairment.counters import LinkCounters
-from probe.impairment.profile import Impairment
+from probe.impairment.profile import UDP_OVERHEAD_BYTES, Impairment
 from probe.methods.batch import Batch
 from probe.net.address import Address
 from probe.net.clock import be_punctual, monotonic_ns
@@ -243,8 +243,8 @@ class ForwardLoop:
     def _counters(self) -> KernelCounters:
         state = self._holder.state()
         return KernelCounters(
-            up=self._link(0, state.up),
-            down=self._link(1, state.down),
+            up=netem_link(state.up, self._offered[0], self._offered_bytes[0]),
+            down=netem_link(state.down, self._offered[1], self._offered_bytes[1]),
             sent_up=self._sent[0],
             sent_down=self._sent[1],
             pending_up=state.up.waiting,
@@ -263,14 +263,15 @@ class ForwardLoop:
             tc_down=state.down.shown,
         )
 
-    def _link(self, way: int, qdisc: QdiscCounters) -> LinkCounters:
-        """netem's counters as a link's: it does not tell losses from overflows, or how many it doubled."""
-        inside = qdisc.sent + qdisc.dropped + qdisc.waiting
-        return LinkCounters(
-            offered=self._offered[way],
-            lost=qdisc.dropped,
-            delivered=qdisc.sent,
-            offered_bytes=self._offered_bytes[way],
-            delivered_bytes=max(0, qdisc.sent_bytes - 42 * qdisc.sent),
-            duplicated=max(0, inside - self._offered[way]),
-        )
+
+def netem_link(qdisc: QdiscCounters, offered: int, offered_bytes: int) -> LinkCounters:
+    """netem's counters as a link's: it does not tell losses from overflows, or how many it doubled."""
+    inside = qdisc.sent + qdisc.dropped + qdisc.waiting
+    return LinkCounters(
+        offered=offered,
+        lost=qdisc.dropped,
+        delivered=qdisc.sent,
+        offered_bytes=offered_bytes,
+        delivered_bytes=max(0, qdisc.sent_bytes - UDP_OVERHEAD_BYTES * qdisc.sent),
+        duplicated=max(0, inside - offered),
+    )

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import shutil
+import socket
+import struct
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from probe.errors import NotMeasured
@@ -20,6 +23,9 @@ CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
 
+_SIOCETHTOOL = 0x8946
+_BY_THE_DEVICE = (0x17, 0x1F, 0x24)  # linux/ethtool.h: checksums of what is sent, TSO, GSO
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -27,17 +33,17 @@ class Missing(NotMeasured):
     """This system lacks what a weak network by other means than the relay needs."""
 
 
-def leave_host() -> None:
+def leave_host() -> bool:
     """Enter a network that is not the host's, as one who may administer networks there.
 
-    Root has that power, others get it from a user namespace of their own. There is no way back. Only for a
-    process with one thread. Raises Missing where the system forbids it.
+    Root has that power, others get it from a user namespace of their own; returns whether it took one. There is no
+    way back. Only for a process with one thread. Raises Missing where the system forbids it.
     """
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0 and _may_administer():
         if _libc.unshare(CLONE_NEWNET):
             raise _no_user_namespaces(ctypes.get_errno())
-        return
+        return False
     if _libc.unshare(CLONE_NEWUSER | CLONE_NEWNET):
         raise _no_user_namespaces(ctypes.get_errno())
     try:
@@ -46,6 +52,14 @@ def leave_host() -> None:
         Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
     except OSError as error:
         raise _no_user_namespaces(error.errno or 0) from None
+    return True
+
+
+def enter(fd: int, kind: int = 0) -> None:
+    """Go for good into the namespace that `fd` is; raises OSError."""
+    if _libc.setns(fd, kind):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 def be_user_again(uid: int, gid: int) -> None:
@@ -88,6 +102,9 @@ def _no_user_namespaces(code: int) -> Missing:
     )
 
 
+Neighbours = tuple[Sequence[str], Sequence[str]]
+
+
 class Namespace:
     """A network of its own, with nothing in it but a loopback that is up."""
 
@@ -102,23 +119,23 @@ class Namespace:
             self.fd = _open_current()
             run("ip", "link", "set", "lo", "up")
         finally:
-            _enter(home)
+            enter(home)
             os.close(home)
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
         """This thread works, and its new sockets are, in there."""
         home = _open_current()
-        _enter(self.fd)
+        enter(self.fd)
         try:
             yield
         finally:
-            _enter(home)
+            enter(home)
             os.close(home)
 
     def enter(self) -> None:
         """Go there for good."""
-        _enter(self.fd)
+        enter(self.fd)
 
     def write(self, setting: str, value: str) -> None:
         """A setting of this network, such as `net.ipv4.ip_forward`, if it has it."""
@@ -134,6 +151,32 @@ def join(one: Namespace, other: Namespace, names: tuple[str, str] = ("v0", "v1")
     for space, name in ((one, names[0]), (other, names[1])):
         with space.entered():
             run("ip", "link", "set", name, "gso_max_segs", "1", "txqueuelen", "10000", "up")
+            send_as_on_the_wire(name)
+
+
+def send_as_on_the_wire(device: str) -> None:
+    """Have a device of the present network send what a wire carries: checksums filled in, nothing beyond its MTU."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        for command in _BY_THE_DEVICE:
+            value = ctypes.create_string_buffer(struct.pack("=II", command, 0), 8)
+            request = struct.pack("=16sQ16x", device.encode(), ctypes.addressof(value))
+            # A device without it refuses, and has nothing to be switched off.
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(control, _SIOCETHTOOL, request)
+
+
+def know_each_other(one: Namespace, other: Namespace, names: tuple[str, str], addresses: Neighbours) -> None:
+    """Enter the hardware addresses of a cable's ends, so that no question (ARP, NDP) is lost or delayed on it.
+
+    `addresses` are those of either end.
+    """
+    ends = ((one, names[0], other, names[1], addresses[1]), (other, names[1], one, names[0], addresses[0]))
+    for space, device, other_space, other_device, its_addresses in ends:
+        with other_space.entered():
+            hardware = hardware_address(other_device)
+        with space.entered():
+            for address in its_addresses:
+                run("ip", "neigh", "replace", address, "lladdr", hardware, "dev", device, "nud", "permanent")
 
 
 def hardware_address(device: str) -> str:
@@ -168,9 +211,3 @@ class Failed(Missing):
 
 def _open_current() -> int:
     return os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-
-
-def _enter(fd: int) -> None:
-    if _libc.setns(fd, CLONE_NEWNET):
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))

@@ -47,6 +47,10 @@ class Child:
 
     async def receive(self, timeout: float | None = None) -> Any:  # noqa: ASYNC109 (a plain bound)
         """The next message; raises NotMeasured when the process ended, TimeoutError when it says nothing."""
+        return (await self.receive_with_fds(timeout))[0]
+
+    async def receive_with_fds(self, timeout: float | None = None) -> tuple[Any, list[int]]:  # noqa: ASYNC109
+        """As `receive`, and the descriptors that came with it."""
         loop = asyncio.get_running_loop()
         if not self._pipe.holds_message:
             readable = loop.create_future()
@@ -62,7 +66,7 @@ class Child:
             finally:
                 loop.remove_reader(fd)  # by number: the pipe may be closed by now
         try:
-            return self._pipe.receive()[0]
+            return self._pipe.receive()
         except PipeClosed:
             raise self._ended() from None
 
