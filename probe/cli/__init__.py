@@ -21,6 +21,7 @@ from probe.cli import (
     report,
     run,
     runs,
+    selftest,
     status,
     store,
     weak,
@@ -72,6 +73,7 @@ app.command(short_help="What other remedies against loss would have done, from a
 app.command(short_help="List the stored runs.")(runs.runs)
 app.add_typer(store.app, name="store")
 app.command(short_help="What this machine can measure.")(doctor.doctor)
+app.command(short_help="Can this machine apply and measure weak networks?")(selftest.selftest)
 app.command("exit-codes", short_help="Explain every exit code.")(exit_codes.exit_codes)
 
 

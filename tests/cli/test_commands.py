@@ -12,7 +12,7 @@ import pytest
 from probe import __version__
 
 HEAVY = {"aioquic", "cryptography", "duckdb", "numpy", "rich", "scapy", "yaml"}
-COMMANDS = ("run", "gate", "compare", "node", "plan", "weak", "report", "runs", "exit-codes")
+COMMANDS = ("run", "gate", "compare", "node", "plan", "weak", "selftest", "report", "runs", "exit-codes")
 IMPORTED = """
 import sys
 from probe.cli import app
