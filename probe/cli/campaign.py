@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from probe.cli.options import AsJson, LowLatency, PlainSockets, Quiet, Rt, Spin
+from probe.cli.options import AsJson, LowLatency, Out, PlainSockets, Quiet, Rt, Spin
 
 
 def campaign(
@@ -28,11 +28,15 @@ def campaign(
     max_load: Annotated[
         float, typer.Option(min=0.1, help="Measure only below this load average a processor.")
     ] = 1.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="When it is over tell its verdict again, and begin no other.")
+    ] = False,
     rt: Rt = False,
     low_latency: LowLatency = False,
     spin: Spin = None,
     plain_sockets: PlainSockets = False,
     as_json: AsJson = False,
+    out: Out = None,
     quiet: Quiet = False,
 ) -> None:
     """Measure PLAN for days: sessions at random moments inside each node's local windows. Started again with the
@@ -42,10 +46,12 @@ def campaign(
     from probe.cli.levers import punctuality
     from probe.net.job import Carriage
     from probe.report.campaign_run import campaign_and_report, options_of
+    from probe.report.delivery import Delivery
     from probe.report.output import Output
 
+    delivery = Delivery.asked(out)
     output = Output(as_json=as_json, quiet=quiet)
-    options = options_of(plan, results, days, seed, vantage, max_bytes, max_rate)
+    options = options_of(plan, results, days, seed, vantage, max_bytes, max_rate, once=once)
     carriage = Carriage(plain_sockets, punctuality(rt, low_latency, spin))
     options = replace(options, carriage=carriage)
-    raise typer.Exit(campaign_and_report(plan, options, max_load, output))
+    raise typer.Exit(campaign_and_report(plan, options, max_load, output, delivery))

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from probe.cli.options import RESULTS, AsJson, Results
+from typing import Annotated
+
+import typer
+
+from probe.cli.options import RESULTS, AsJson, Quiet, Results
 
 
-def status(results: Results = RESULTS, as_json: AsJson = False) -> None:
-    """Tell where the newest campaign stands: sessions measured and missed, the next one, and what its evidence
-    still lacks. Reads the files alone; the campaign may be running in another terminal."""
-    import typer
-
-    from probe.report.campaign_run import print_status
+def status(
+    campaign: Annotated[
+        str | None, typer.Argument(help="The beginning of a campaign's id (default: the newest).")
+    ] = None,
+    *,
+    results: Results = RESULTS,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Tell where a campaign stands: sessions measured and missed, the next one, and what its evidence still
+    lacks. Reads the files alone; the campaign may be running in another terminal."""
+    from probe.report.campaign_status import print_status
     from probe.report.output import Output
 
-    raise typer.Exit(print_status(results, Output(as_json=as_json)))
+    raise typer.Exit(print_status(results, campaign, Output(as_json=as_json, quiet=quiet)))

@@ -23,30 +23,44 @@ SCHEMA_VERSION = 1
 _MOST_LACKS = 6
 
 
-def opening_lines(campaign: Campaign, volume: int, max_bytes: int | None, limit: float) -> Iterator[str]:
-    """What is about to happen, before a packet is sent."""
+def opening_lines(
+    campaign: Campaign, spent: int, left: int, max_bytes: int | None, limit: float
+) -> Iterator[str]:
+    """What is about to happen, before a packet is sent; `spent` and `left` are bytes on the wire."""
     what = "going on with" if campaign.resumed else "beginning"
     yield (
         f"{what} campaign {campaign.run_id}: {plural(len(campaign.diary), 'session')} until "
         f"{campaign.ends:%Y-%m-%d %H:%M} UTC, seed {campaign.manifest['seed']}"
     )
     cap = "no cap (--max-bytes)" if max_bytes is None else f"capped at {format_size(max_bytes)}"
-    yield f"about {volume / 1e6:.1f} MB of RTP to send and receive, without repairs; {cap}"
+    before = f", after {spent / 1e6:.1f} MB so far" if spent else ""
+    yield f"about {left / 1e6:.1f} MB to send and receive{before}, repairs not foreseen; {cap}"
     yield (
         f"at most one session a node at a time, none while the load of this machine is above {limit:g} a "
         "processor or 5 % of its time is stolen; a missed session is not made up for"
     )
 
 
+def others_line(others: Sequence[str]) -> str:
+    """Campaigns of other plans or vantages that nobody should take for this one."""
+    return f"not over yet in these results: {', '.join(others)}; the plan or vantage that began it goes on with it"
+
+
 def status_lines(
-    campaign: Campaign, now: datetime, skipped: Json, assessment: Assessment | None, running: bool | None
+    campaign: Campaign,
+    found: Standing,
+    now: datetime,
+    skipped: Json,
+    assessment: Assessment | None,
+    running: bool | None,
 ) -> Iterator[Text]:
     """Where a campaign stands; `running` is whether a process measures it, None when that is not the question."""
-    manifest, found = campaign.manifest, campaign.standing(now)
+    manifest = campaign.manifest
     name = title_of(manifest.get("title")) or manifest["country"]
     head = Text(f"{name}: campaign {campaign.run_id}, until {campaign.ends:%Y-%m-%d %H:%M} UTC", style="bold")
     yield head.append(f"  {EMULATED}", style=EMULATED_STYLE) if manifest["emulated"] else head
-    yield Text(coverage(found, len(skipped)))
+    missed = {str(one.index) for one in found.missed}
+    yield Text(coverage(found, len(missed & skipped.keys())))
     for line in by_window(found):
         yield Text(f"  {line}")
     if found.to_come:
@@ -57,6 +71,8 @@ def status_lines(
             if running
             else Text("nobody is measuring it: start probe campaign again with the same plan", style="yellow")
         )
+    elif running is not None:
+        yield Text("it is over")
     yield from evidence_lines(assessment)
 
 
@@ -124,10 +140,10 @@ def lacking(assessment: Assessment) -> list[tuple[str, int]]:
 
 
 def status_document(
-    campaign: Campaign, now: datetime, skipped: Json, assessment: Assessment | None, *, running: bool
+    campaign: Campaign, found: Standing, skipped: Json, assessment: Assessment | None, *, running: bool
 ) -> Json:
     """As the lines."""
-    found = campaign.standing(now)
+    missed = {str(one.index) for one in found.missed}
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": campaign.run_id,
@@ -137,7 +153,7 @@ def status_document(
         "sessions": {
             "measured": len(found.done),
             "missed": len(found.missed),
-            "not_quiet": len(skipped),
+            "not_quiet": len(missed & skipped.keys()),
             "to_come": len(found.to_come),
         },
         "next": found.to_come[0].to_json() if found.to_come else None,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from probe.errors import ConfigError
-from probe.records import Json
+from probe.records import Json, SessionRecord
 from probe.store import layout
-from probe.store.atomic import cannot_write
-from probe.store.documents import Unreadable, read_json
+from probe.store.atomic import cannot_write, make_folder
+from probe.store.documents import Unreadable, parse_record, read_json
 from probe.store.lookup import run_ids
 
 
@@ -21,6 +22,15 @@ def stored_sessions(root: Path, run_id: str) -> set[int]:
     folder = layout.run_folder(root, run_id) / "sessions"
     ended = {int(path.stem) for path in folder.glob("[0-9]*.json") if path.stem.isdigit()}
     return ended | {file.session for file in layout.segment_files(root, run_id=run_id)}
+
+
+def finished_record(root: Path, run_id: str, index: int) -> SessionRecord | None:
+    """What the document of a session says; None when it has none, or one that cannot be read."""
+    path = layout.session_path(root, run_id, index)
+    try:
+        return parse_record(path, read_json(path))
+    except Unreadable:
+        return None
 
 
 def manifests(root: Path, kind: str) -> Iterator[Json]:
@@ -35,25 +45,67 @@ def manifests(root: Path, kind: str) -> Iterator[Json]:
 
 
 @contextmanager
+def beginning(root: Path) -> Iterator[None]:
+    """Look for a run to go on with, and begin one: a process at a time. Raises StoreError."""
+    folder = root / "runs"
+    try:
+        make_folder(folder)
+        descriptor = os.open(folder / ".beginning", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise cannot_write(folder, error.errno, str(error)) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+_PATIENCE_S = 1.0
+
+
+@contextmanager
 def only_writer(root: Path, run_id: str) -> Iterator[None]:
     """Hold the run: no other process writes it meanwhile. The kernel lets go of it for a killed process.
 
     Raises ConfigError when another process has it, StoreError where the file system has no locks.
     """
+    with _locked(root, run_id, fcntl.LOCK_EX, _PATIENCE_S) as held:
+        if not held:
+            raise ConfigError(
+                f"campaign {run_id} is being measured by another process",
+                hint="probe status shows how far it is",
+            )
+        yield
+
+
+def is_written(root: Path, run_id: str) -> bool:
+    """Whether a process holds the run right now. Raises StoreError."""
+    with _locked(root, run_id, fcntl.LOCK_SH, 0.0) as free:
+        return not free
+
+
+@contextmanager
+def _locked(root: Path, run_id: str, kind: int, patience_s: float) -> Iterator[bool]:
+    """Whether the lock was had, in time: somebody who only asks lets go of it at once."""
     folder = layout.run_folder(root, run_id)
+    end = time.monotonic() + patience_s
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise cannot_write(folder, error.errno, str(error)) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise ConfigError(
-            f"campaign {run_id} is being measured by another process",
-            hint="probe status shows how far it is",
-        ) from None
-    except OSError as error:
-        raise cannot_write(folder, error.errno, str(error)) from error
+        while not (held := _try(folder, descriptor, kind)) and time.monotonic() < end:
+            time.sleep(0.02)
+        yield held
     finally:
         os.close(descriptor)
+
+
+def _try(folder: Path, descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise cannot_write(folder, error.errno, str(error)) from error
+    return True

@@ -12,7 +12,22 @@ import pytest
 from probe import __version__
 
 HEAVY = {"aioquic", "cryptography", "duckdb", "numpy", "rich", "scapy", "yaml"}
-COMMANDS = ("run", "gate", "compare", "node", "plan", "weak", "selftest", "report", "runs", "exit-codes")
+COMMANDS = (
+    "run",
+    "gate",
+    "compare",
+    "node",
+    "plan",
+    "weak",
+    "selftest",
+    "report",
+    "runs",
+    "exit-codes",
+    "campaign",
+    "rehearse",
+    "status",
+    "store",
+)
 IMPORTED = """
 import sys
 from probe.cli import app

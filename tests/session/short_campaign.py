@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from probe.plan.load import load_plan
-from probe.session.campaign import CampaignOptions, CampaignRun, open_campaign
+from probe.session.campaign import CampaignOptions, open_campaign
+from probe.session.campaign_run import CampaignRun
 from probe.session.progress import SessionFinished
 from probe.session.stopping import Stopping
+from probe.store.resume import only_writer
 
 PLAN = """
 version: 1
@@ -41,7 +43,7 @@ def say(*words: object) -> None:
 async def measure(folder: Path, speed: float) -> None:
     """Go on with the campaign in `folder`. Its time passed since the folder's first process, `speed` times as fast."""
     plan = folder / "plan.yaml"
-    if not plan.exists():
+    if not plan.exists():  # its time is when the campaign's begins
         plan.write_text(PLAN)
     began = plan.stat().st_mtime
 
@@ -56,10 +58,10 @@ async def measure(folder: Path, speed: float) -> None:
     options = CampaignOptions(folder / "results", days=1, seed=7)
     campaign = open_campaign(loaded, options, clock())
     say("resumed" if campaign.resumed else "begun", campaign.run_id, len(campaign.diary))
-    run = CampaignRun(
-        loaded, campaign, options, tell, Stopping(), clock=clock, quiet=lambda: None, speed=speed
-    )
-    await run.run()
+    with only_writer(campaign.results, campaign.run_id):
+        await CampaignRun(
+            loaded, campaign, options, tell, Stopping(), clock=clock, quiet=lambda: None, speed=speed
+        ).run()
     now = campaign.standing(clock())
     say("over", len(now.done), len(now.missed), len(now.to_come))
 

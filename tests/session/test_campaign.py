@@ -2,68 +2,27 @@
 
 from __future__ import annotations
 
-import random
-import signal
-import subprocess
-import sys
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from probe.errors import ConfigError
 from probe.plan.load import load_plan
-from probe.records import COMPLETED, INTERRUPTED
 from probe.session.campaign import CampaignOptions, open_campaign
-from probe.store.reader import load_run
 from probe.store.resume import only_writer
+from tests.session.kill_campaign import kill_and_go_on
 from tests.session.short_campaign import EPOCH, PLAN
-
-ROOT = Path(__file__).parents[2]
-KILLS = 6
-
-
-def begin(folder: Path, speed: float) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.session.short_campaign", str(folder), str(speed)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
-        text=True,
-    )
 
 
 @pytest.mark.slow
 @pytest.mark.net
 def test_killed_again_and_again_it_adds_up(tmp_path: Path) -> None:
-    chance = random.Random(5)
-    for _ in range(KILLS):
-        process = begin(tmp_path, 700)
-        time.sleep(chance.uniform(1.0, 7.0))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    process = begin(tmp_path, 700)
-    said, wrong = process.communicate(timeout=240)
-    assert process.returncode == 0, wrong
-    *_, last = said.splitlines()
-    word, *numbers = last.split()
-    done, missed, to_come = map(int, numbers)
-    (folder,) = (tmp_path / "results" / "runs").iterdir()  # one campaign, however often it was begun
-    run = load_run(tmp_path / "results", folder.name)
-    assert run.problems == []
-    assert (word, to_come, done + missed) == ("over", 0, len(run.manifest["diary"]))
-    assert done == len(run.sessions) == len({s.record.appointment for s in run.sessions})
-    names = {item["index"]: item for item in run.manifest["diary"]}
-    for session in run.sessions:
-        record, rows = session.record, session.rows
-        assert record.outcome in (COMPLETED, INTERRUPTED)
-        assert record.appointment is not None
-        assert record.node == names[record.index]["node"]
-        assert len(np.unique(rows["seq"])) == len(rows)
-        if record.outcome == COMPLETED:
-            assert len(rows) == record.packets == 50
+    """Twenty kills, and sessions long enough to be cut in two: `python -m tests.session.kill_campaign`."""
+    found = kill_and_go_on(tmp_path, kills=4, speed=2000, longest_s=5.0)
+    assert found.kills
+    assert found.done + found.missed == found.planned
+    assert found.campaigns == 1
 
 
 def opened(
