@@ -16,26 +16,17 @@ from probe.methods.negotiation import Grant
 from probe.methods.running import Running
 from probe.methods.schedule import StreamSpec, schedule, stream_spec
 from probe.metrics import NEVER, Rows
-from probe.net import quic_job
 from probe.net.address import Address
 from probe.net.job import PROGRESS, JobResult, MediaJob, shared_rows
 from probe.net.media_process import MediaProcess
-from probe.net.pipe import Pipe
 from probe.net.port_split import bind_one
 from probe.net.process import Child
 from probe.net.punctual import ORDINARY, Punctuality
 from probe.net.shared import SharedArray
-from probe.net.worker import work as product_work
 from probe.session.merge import merge_log
 
 SEED = 1
 MS = 1_000_000
-
-
-def work(pipe: Pipe) -> None:
-    """Entry point of the client's process: the product's, but for the QUIC handshake that nobody answers."""
-    quic_job.quic_handshake = lambda *_args, **_options: 1.0
-    product_work(pipe)
 
 
 @dataclass
@@ -45,6 +36,8 @@ class Session:
     client_pid: int
     node_pid: int
     progress: NDArray[np.void]
+    shared: Rows
+    """The rows while it runs."""
     result: JobResult = field(default_factory=JobResult)
     rows: Rows = field(default_factory=lambda: np.zeros(0, np.void))
     report: dict[str, Any] = field(default_factory=dict)
@@ -108,12 +101,13 @@ class Loopback:
             server_name="node",
             fingerprint=None,
             cafile=None,
+            signalling=False,
             plain=plain,
             punctuality=punctuality,
         )
-        child = Child.start("tests.media_loopback:work")
+        child = Child.start("probe.net.worker:work")
         try:
-            session = Session(child.pid, self._media.pid, progress.array)
+            session = Session(child.pid, self._media.pid, progress.array, rows.array)
             child.send(job, (rows.fd, progress.fd))
             meanwhile = asyncio.create_task(during(session)) if during else None
             answer = await child.receive(seconds + 30)

@@ -31,6 +31,8 @@ class RoqReflector:
     def __init__(self) -> None:
         self.strays = 0
         """Connections without a valid token, or with something else than media."""
+        self.server_strays = 0
+        """Datagrams that were no QUIC of ours; the carrier keeps it up to date."""
         self.socket_dropped = 0
         """Datagrams that the node's socket has dropped so far; the carrier keeps it up to date."""
         self.touched: list[Peer] = []
@@ -54,7 +56,14 @@ class RoqReflector:
         return self._sessions[session].log(after, limit)
 
     def report(self, session: int) -> dict[str, Any]:
-        return self._sessions[session].report(self.socket_dropped)
+        """As of a UDP session, and QUIC's own; strays are the node's, whoever they came from."""
+        report = self._sessions[session].report(self.socket_dropped)
+        return report | {"strays": self.strays + self.server_strays}
+
+    def note_host(self, stall_ns: int, clock_step_ns: int) -> None:
+        """The node's loop came round so late; its wall clock was stepped so far since the last time."""
+        for session in self._sessions.values():
+            session.note_host(stall_ns, clock_step_ns)
 
     def close(self, session: int) -> None:
         closed = self._sessions.pop(session, None)

@@ -123,6 +123,12 @@ class RoqSession:
             end = self._sender.waiting[0].tag
         return self.log_rows[after : min(end, after + limit)].copy()
 
+    def note_host(self, stall_ns: int, clock_step_ns: int) -> None:
+        """How late the node's loop came round, and how far its wall clock was stepped."""
+        counts = self._session.counts
+        counts.stall_ns = max(counts.stall_ns, stall_ns)
+        counts.clock_step_ns = max(counts.clock_step_ns, clock_step_ns, key=abs)
+
     def report(self, socket_dropped: int) -> dict[str, Any]:
         """The UDP session's counters and QUIC's own; `socket_dropped` is the node's total now."""
         self._session.counts.socket_dropped = socket_dropped - self._session.dropped_before

@@ -53,7 +53,7 @@ class WallClock:
     def __init__(self) -> None:
         self.offset_ns = wall_offset(32).offset_ns
         self.largest_step_ns = 0
-        """Signed; 0 when nobody stepped it."""
+        """Signed; 0 when nobody stepped it since the start or the last `take_step`."""
 
     def look(self) -> int:
         """The present offset; notices a step."""
@@ -66,6 +66,11 @@ class WallClock:
                 if abs(step) > abs(self.largest_step_ns):
                     self.largest_step_ns = step
         return self.offset_ns
+
+    def take_step(self) -> int:
+        """The largest step since the last time."""
+        step, self.largest_step_ns = self.largest_step_ns, 0
+        return step
 
 
 class _Timespec(ctypes.Structure):

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from probe.errors import NotMeasured
 from probe.methods.admission import Admission, Limits
@@ -62,6 +62,7 @@ async def serve_node(config: NodeConfig, ready: Callable[[Json], None]) -> None:
 
     Raises NotMeasured when the port or the state folder cannot be used, or a loop dies.
     """
+    broken = _broken()
     certificate = self_signed() if config.ephemeral else load_or_create(config.state)
     stopping = _stop_request(until_eof=config.until_eof)
     split = None if config.plain else bind_split(config.listen)
@@ -80,7 +81,7 @@ async def serve_node(config: NodeConfig, ready: Callable[[Json], None]) -> None:
             if isinstance(media, OneSocket):
                 media.start(listener.feed)
             ready(_ready(config, certificate, quic_socket, split=split is not None))
-            await _until(stopping, media)
+            await _until(stopping, media, broken)
             listener.stop()
         finally:
             await media.stop()
@@ -117,20 +118,39 @@ def _quic_node(config: NodeConfig, certificate: NodeCertificate, media: MediaLoo
     return QuicNode(QuicServer(configuration, random=secrets.token_bytes), control, roq)
 
 
-async def _until(stopping: asyncio.Event, media: MediaLoop) -> None:
-    """Return when told to stop; raise NotMeasured when the media loop ends first."""
+def _broken() -> asyncio.Future[None]:
+    """Fails when anything of the running event loop does: after that nobody knows what it still serves."""
+    loop = asyncio.get_running_loop()
+    broken: asyncio.Future[None] = loop.create_future()
+
+    def note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not broken.done():
+            broken.set_exception(context.get("exception") or RuntimeError(context["message"]))
+
+    loop.set_exception_handler(note)
+    return broken
+
+
+async def _until(stopping: asyncio.Event, media: MediaLoop, broken: asyncio.Future[None]) -> None:
+    """Return when told to stop; raise NotMeasured when either loop ends first."""
     stop, ended = asyncio.create_task(stopping.wait()), asyncio.create_task(media.ended())
     try:
-        await asyncio.wait((stop, ended), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((stop, ended, broken), return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
             error = ended.exception()
             raise NotMeasured(
                 f"the node's media loop ended, so the node stops: {error}", hint="start it again"
             ) from None
+        if broken.done():
+            error = broken.exception()
+            raise NotMeasured(
+                f"the node's QUIC loop failed, so the node stops: {type(error).__name__}: {error}",
+                hint="this is a fault of probe; start it again, and report it",
+            ) from error
     finally:
-        stop.cancel()
-        ended.cancel()
-        await asyncio.gather(stop, ended, return_exceptions=True)
+        for waited in (stop, ended, broken):
+            waited.cancel()
+        await asyncio.gather(stop, ended, broken, return_exceptions=True)
 
 
 def _ready(config: NodeConfig, certificate: NodeCertificate, sock: socket.socket, *, split: bool) -> Json:

@@ -33,6 +33,8 @@ QUIET_NS = 150_000
 """After several packets at once the loop rests so long: later ones then share its next round."""
 CROWD = 64
 """So many at once are a backlog: no rest then."""
+PLAIN_IDLE_NS = 20_000_000
+"""Where no kernel stamp tells how long a packet lay here, the loop's own wake-ups do."""
 PUBLISH_NS = 1_000_000
 SETTLE_NS = 50_000_000
 """A transmit stamp that is later than this is no longer waited for before log rows are handed out."""
@@ -85,17 +87,19 @@ class NodeLoop:
         self._shared: dict[int, tuple[ReflectedSession, NDArray[np.int64], float]] = {}
         self._readable = Waiter(sock.fileno(), pipe.fileno())
         self._deaf, self._orders = Waiter(), Waiter(pipe.fileno())
+        self._idle_ns = PLAIN_IDLE_NS if sock.carrier == "plain" else IDLE_NS
         self._publish_ns = self._settled_ns = self._busy_ns = 0
 
     def run(self) -> None:
         sock, reflector = self._sock, self._reflector
         while True:
+            offset_ns = sock.wall.offset_ns
             batch = sock.receive()
             now_ns = monotonic_ns()
             count = len(batch.size)
             if count:
                 self._busy_ns = now_ns
-                if batch.kernel_stamped:
+                if batch.kernel_stamped and sock.wall.offset_ns == offset_ns:
                     self._note_stall(now_ns - int(batch.time_ns[0]))
                 take_media(reflector, sock, batch)
             if reflector.next_time_ns() <= now_ns:
@@ -119,7 +123,7 @@ class NodeLoop:
             return
         if since_ns - self._busy_ns < self._spin_ns:
             return
-        wake_ns = min(next_ns, now_ns + IDLE_NS)
+        wake_ns = min(next_ns, now_ns + self._idle_ns)
         self._readable.wait(wake_ns)
         self._note_stall(monotonic_ns() - wake_ns)
 
@@ -131,14 +135,16 @@ class NodeLoop:
     def _publish(self, now_ns: int) -> None:
         """Let the parent see counts, and the log rows that do not change any more."""
         self._publish_ns = now_ns + PUBLISH_NS
-        dropped, step_ns = self._sock.dropped(), self._sock.wall.largest_step_ns
+        self._sock.wall.look()
+        dropped, step_ns = self._sock.dropped(), self._sock.wall.take_step()
         if not self._sock.unstamped:
             self._settled_ns = now_ns
         settled = now_ns - self._settled_ns < PUBLISH_NS or now_ns - self._settled_ns > SETTLE_NS
         for session, shared, _ in self._shared.values():
             counts = session.counts
             counts.socket_dropped = dropped - session.dropped_before
-            counts.strays, counts.clock_step_ns = self._reflector.strays, step_ns
+            counts.strays = self._reflector.strays
+            counts.clock_step_ns = max(counts.clock_step_ns, step_ns, key=abs)
             logged = counts.logged if settled else shared[_LOGGED]
             shared[:] = [getattr(counts, name) for name in COUNT_NAMES]
             shared[_LOGGED] = logged

@@ -16,6 +16,7 @@ from probe.methods.batch import FOREVER
 from probe.methods.negotiation import Grant
 from probe.methods.reflector import Reflector
 from probe.net.address import Address, unpack_address
+from probe.net.canary import Canary
 from probe.net.clock import monotonic_ns
 from probe.net.media_process import log_capacity
 from probe.net.node_loop import reflected_session, take_media
@@ -36,11 +37,18 @@ class OneSocket:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._feed: Feed | None = None
+        self._canary = Canary(self._note_stall)
 
     def start(self, feed: Feed) -> None:
         """Serve from now on."""
         self._feed = feed
+        self._canary.start()
         self._loop.add_reader(self._sock.fileno(), self._on_readable)
+
+    def _note_stall(self, stall_ns: int) -> None:
+        for number in self._logs:
+            if session := self._reflector.session(number):
+                session.counts.stall_ns = max(session.counts.stall_ns, stall_ns)
 
     def _on_readable(self) -> None:
         assert self._feed
@@ -78,6 +86,7 @@ class OneSocket:
     def report(self, session: int) -> dict[str, Any]:
         found = self._reflector.session(session)
         assert found
+        found.counts.strays = self._reflector.strays
         found.counts.socket_dropped = self._sock.dropped() - found.dropped_before
         return asdict(found.counts)
 
@@ -90,4 +99,5 @@ class OneSocket:
         await asyncio.Event().wait()
 
     async def stop(self) -> None:
+        self._canary.stop()
         self._loop.remove_reader(self._sock.fileno())

@@ -10,7 +10,8 @@ import time
 
 from probe.methods.quic_node import QuicNode
 from probe.methods.quic_server import Address
-from probe.net.clock import wall_offset
+from probe.net.canary import Canary
+from probe.net.clock import WallClock
 from probe.net.udp import enlarge_buffers, socket_drops
 
 _SO_TIMESTAMPNS = 35
@@ -36,6 +37,8 @@ class QuicListener:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._reading = False
+        self._wall = WallClock()
+        self._canary = Canary(self._note_stall)
 
     def start(self, *, read: bool = True) -> None:
         """Serve from now on."""
@@ -45,12 +48,14 @@ class QuicListener:
         self._reading = read
         if read:
             self._loop.add_reader(self._sock.fileno(), self._on_readable)
+        self._canary.start()
         self._flush()
 
     def stop(self) -> None:
         """Tell every client that the node stops, and serve no more."""
         if self._reading:
             self._loop.remove_reader(self._sock.fileno())
+        self._canary.stop()
         self._node.close()
         self._flush()
         if self._timer is not None:
@@ -62,7 +67,7 @@ class QuicListener:
         self._flush()
 
     def _on_readable(self) -> None:
-        offset_ns = wall_offset().offset_ns
+        offset_ns = self._wall.look()
         self._node.roq.socket_dropped = socket_drops(self._sock)
         for _ in range(_RECEIVE_AT_ONCE):
             try:
@@ -78,6 +83,11 @@ class QuicListener:
                 self.feed(data, address, min(stamped_ns, now_ns), kernel_stamped=True)
             else:
                 self.feed(data, address, now_ns)
+
+    def _note_stall(self, stall_ns: int) -> None:
+        self._wall.look()
+        self._node.roq.server_strays = self._node.server.counts.strays
+        self._node.roq.note_host(stall_ns, self._wall.take_step())
 
     def _on_timer(self) -> None:
         self._timer = None

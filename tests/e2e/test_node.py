@@ -95,6 +95,15 @@ def test_a_node_whose_media_loop_is_killed_ends(tmp_path: Path) -> None:
     assert "Traceback" not in error
 
 
+def test_a_node_whose_quic_loop_is_killed_ends() -> None:
+    with node_process() as node:
+        (media,) = children(node.process.pid)
+        end(node.process.pid)
+        wait_until_gone([media])
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind((node.host, node.port))  # nobody holds the port
+
+
 def test_several_clients_at_once(node: NodeProcess, tmp_path: Path) -> None:
     plan = write_plan(tmp_path, node.entry(), matrix=transports("udp", "quic-datagram"))
 

@@ -71,6 +71,16 @@ def test_handshake_and_token_take_a_round_trip_each(transport: str) -> None:
     assert exchange.client.bound_at == pytest.approx(0.2)
 
 
+def test_what_the_node_did_to_itself_is_in_its_report() -> None:
+    exchange = begin("quic-datagram", clean_path())
+    roq = exchange.node.roq
+    roq.note_host(7 * MS, -3)
+    roq.note_host(2 * MS, 1)
+    roq.server_strays, roq.strays = 4, 1
+    report = roq.report(exchange.grant.session)
+    assert (report["stall_ns"], report["clock_step_ns"], report["strays"]) == (7 * MS, -3, 5)
+
+
 @BOTH
 def test_a_clean_path_carries_everything_on_time(transport: str) -> None:
     exchange = begin(transport, clean_path(), calls=3)

@@ -29,6 +29,8 @@ def test_a_step_of_the_wall_clock_is_noticed_once(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(time, "time_ns", lambda: real() + 3_599_000 * MS)
     assert wall.look() == pytest.approx(before + 3_599_000 * MS, abs=MS)
     assert wall.largest_step_ns == pytest.approx(3_600_000 * MS, abs=MS)
+    assert wall.take_step() == pytest.approx(3_600_000 * MS, abs=MS)
+    assert wall.take_step() == 0
 
 
 @pytest.mark.parametrize("spin_ns", [0, 100_000, 10 * MS])

@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from probe.net import quic, shared
-from probe.session.progress import Event, SessionProgress
 from probe.session.stopping import Stopping
 from probe.session.target import Patience
 from probe.store.reader import load_run
 from tests.nodes import (
     NodeProcess,
     alive,
-    children,
     descendants,
     end,
     node_process,
@@ -28,41 +25,13 @@ from tests.nodes import (
     write_plan,
 )
 from tests.quic_loopback import silent_port
-from tests.session.measuring import Measured, measure
+from tests.session.measuring import measure, once_sending, our_own
 
 pytestmark = pytest.mark.net
 
 LONG = {"voice": {"preset": "voice", "duration": "20s", "deadline": "400ms"}}
 CROWD = {"voice": {"preset": "voice", "calls": 10, "duration": "500ms", "deadline": "400ms"}}
 LOSSY = [{"name": "thin", "up": {"delay": "5ms"}, "down": {"delay": "5ms"}}]
-
-
-class Trigger(list[Event]):
-    """Events of a run that `act` once, some packets into the first long session."""
-
-    def __init__(self, act: Callable[[], None]) -> None:
-        self._act: Callable[[], None] | None = act
-
-    def append(self, event: Event) -> None:
-        super().append(event)
-        if self._act and isinstance(event, SessionProgress) and event.scheduled > 100 and event.sent > 10:
-            act, self._act = self._act, None
-            act()
-
-
-async def once_sending(
-    plan: Path, results: Path, act: Callable[[], None], stopping: Stopping | None = None
-) -> Measured:
-    """Run `plan` and `act` some packets into a session; all of it within half a minute."""
-    async with asyncio.timeout(30):
-        return await measure(plan, results, stopping, Trigger(act))
-
-
-def our_own(entry: str) -> list[int]:
-    """Processes that the run under test started, by a part of their command line."""
-    return [
-        pid for pid in children(os.getpid()) if entry.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
 
 
 def open_files() -> int:
