@@ -15,7 +15,7 @@ from probe.impairment.profile import Impairment
 from probe.metrics import NEVER
 
 QUANTILES = 200
-"""Values of the fitted delay table; each stands for half a per cent of the packets."""
+"""Values of the fitted delay table; each stands for half a per cent of the packets, the middle one of them."""
 UNIT = 8192
 LARGEST = 32767 / UNIT
 """Of a table's deviations, in units of the jitter."""
@@ -37,6 +37,7 @@ def fit_direction(series: Sequence[Series], floor_ns: int = 0) -> Impairment:
         return Impairment(delay_ns=floor_ns, loss=loss if loss.ratio else None)
     ranks = (np.arange(QUANTILES) + 0.5) / QUANTILES
     values = pooled[np.minimum((ranks * len(pooled)).astype(np.int64), len(pooled) - 1)]
+    values[0] = pooled[0]  # the floor that everything is counted from, however rare
     mean = float(values.mean())
     jitter = max(1, int(np.ceil(np.abs(values - mean).max() / LARGEST)))
     deviations = np.rint((values - mean) * UNIT / jitter).astype(np.int64)

@@ -40,7 +40,7 @@ def stream_document(metrics: StreamMetrics) -> Json:
         "pdv_ms": metrics.pdv.to_json(),
         "delay_ms": metrics.delay.to_json(),
         "skew_ppm": None if metrics.skew is None else 1e6 * metrics.skew,
-        "skew_is_a_clocks": is_a_clocks(metrics.skew),
+        "skew_is_a_clocks": is_a_clocks(metrics),
         "loss_periods": _loss_periods(metrics.loss),
         "burst_ratio": metrics.loss.burst_ratio,
         "burst_gap": _burst_gap(metrics.bad, metrics.interval_ns),

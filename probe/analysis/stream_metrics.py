@@ -41,6 +41,7 @@ DEADLINE_NS = 200_000_000
 MODEL_LIMIT_MS = 500.0
 """The longest mouth-to-ear delay that G.107 was checked for (table 2)."""
 REQUIRED_RESIDUAL = 0.01
+LEAST_FOR_SKEW_NS = 60_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +177,11 @@ def slope(series: Series) -> float | None:
     return None if line is None else line.slope
 
 
-def is_a_clocks(skew: float | None) -> bool:
-    """Whether a slope can be that of two clocks against each other, and not the path's."""
-    return skew is not None and abs(skew) <= MAX_SKEW
+def is_a_clocks(metrics: StreamMetrics) -> bool:
+    """Whether the slope can be that of two clocks against each other: a short stream's is its jitter's, and a
+    large one the path's."""
+    known = metrics.skew is not None and abs(metrics.skew) <= MAX_SKEW
+    return known and metrics.duration_ns >= LEAST_FOR_SKEW_NS
 
 
 def _reported(series: Series, clock_hz: int) -> ReportedJitter | None:

@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from probe.analysis.stream_document import stream_document
+from probe.analysis.stream_metrics import is_a_clocks
 from probe.errors import ConfigError
 from probe.impairment.profile import Loss, NetworkProfile
 from probe.records import Json
@@ -172,7 +173,7 @@ def _delays(streams: Sequence[AnalysedStream]) -> Grid:
             count(jitter.n),
             milliseconds(jitter.value("mean")),
             milliseconds(jitter.value("max")),
-            NO_DATA if metrics.skew is None else f"{1e6 * metrics.skew:.1f}",
+            f"{1e6 * (metrics.skew or 0):.1f}" if is_a_clocks(metrics) else NO_DATA,
         )
     if any(cell.plain == INFINITE for row in grid.rows for cell in row.cells):
         grid.notes.append(Text(INFINITE_NOTE, style="dim"))
