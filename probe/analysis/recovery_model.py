@@ -63,3 +63,17 @@ def retransmission_buffer(
     """
     size = RTCP_OVERHEAD_BYTES[generic_nack] + (4 * attempts / 3 if generic_nack else 0)
     return attempts * (rtt + 1.2312 * size * 8 * 3 / (0.05 * bandwidth_bps))
+
+
+def head_of_line_delays(
+    interval: float, rtt: float, one_way: float | None = None, ack_delay: float = 0.0
+) -> list[float]:
+    """Delays of the messages of one QUIC stream from one that is lost on, in the units given; the loss alone.
+
+    RFC 9002 6.1: lost when three later packets were acknowledged, or one sent 9/8 round trips after it. It comes a
+    one-way delay after that (half the round trip unless given), and those behind it not before.
+    """
+    way = rtt / 2 if one_way is None else one_way
+    detected = max(interval + rtt + ack_delay, min(rtt * 9 / 8, 3 * interval + rtt + ack_delay))
+    late = math.ceil(detected / interval)
+    return [max(way, detected + way - at * interval) for at in range(late)]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from probe.analysis.event import Event
 from probe.analysis.repairs import Repairs
 from probe.records import Json, SessionRecord
 
@@ -141,6 +142,7 @@ class SessionSummary:
     `worst_call` is `{"stream", "loss_ratio", "rtt_p95_ms", "infinite"}`, None for a single stream. `quality` is
     `{"grade", "reasons", "stamps", "lateness_ms", "drops", "clock"}`. `values` holds the poolable
     values by the metric's name in thresholds, `blocks` the same a block of time; neither is part of the JSON.
+    `outages` are interruptions and how the session recovered from them.
     """
 
     record: SessionRecord
@@ -153,11 +155,18 @@ class SessionSummary:
     quality: Json
     values: Mapping[str, Poolable] = field(default_factory=dict, repr=False, compare=False)
     blocks: Mapping[str, Sequence[Poolable]] = field(default_factory=dict, repr=False, compare=False)
+    outages: Sequence[Event] = ()
 
     @property
     def grade(self) -> str:
         """`good`, `degraded` or `invalid`."""
         return str(self.quality["grade"])
+
+    @property
+    def sender_queue_ms(self) -> Json | None:
+        """How long packets waited for congestion control before they left; it is in no delay. None without any."""
+        waited = {name: self.record.client.get(f"sender_queue_{name}_ms") for name in ("p50", "p99")}
+        return None if None in waited.values() else waited
 
     def to_json(self) -> Json:
         record = self.record
@@ -171,6 +180,8 @@ class SessionSummary:
             "up": self.up.to_json(),
             "down": None if self.down is None else self.down.to_json(),
             "worst_call": self.worst_call,
+            "sender_queue_ms": self.sender_queue_ms,
+            "outages": [event.to_json() for event in self.outages] or None,
             "quality": self.quality,
         }
 

@@ -9,6 +9,7 @@ import numpy as np
 from probe.analysis.blocking import BLOCK_NS, Blocking
 from probe.analysis.direction import direction
 from probe.analysis.fates import LOST, Fates, fates_of, was_sent
+from probe.analysis.interruptions import events
 from probe.analysis.one_way import OneWay, directions
 from probe.analysis.population import Population, Share
 from probe.analysis.quality import grade
@@ -62,6 +63,7 @@ def analyse_session(record: SessionRecord, rows: Rows, block_ns: int = BLOCK_NS)
         down=downward,
         worst_call=worst_call(record, rows, fates, round_trip),
         quality=grade(record, rows, sent, counts, clock),
+        outages=events(record, rows, up, down, fates),
         values=values,
         blocks=blocks,
     )

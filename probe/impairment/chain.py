@@ -7,13 +7,15 @@ packets then pass both.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probe.impairment.conditions import Start
 from probe.impairment.counters import LinkCounters, in_a_row
+from probe.impairment.course import Course
 from probe.impairment.draws import Seed, child
 from probe.impairment.link import Link
 from probe.impairment.passage import Passage
@@ -54,6 +56,11 @@ class Chain:
         """No packet is released sooner after its arrival."""
         return sum(link.min_delay_ns for link in self.links)
 
+    def course(self, until_ns: int) -> Course:
+        """The outages of all links that have begun by then, in order, and the least delay."""
+        found = [one for link in self.links for one in link.interruptions(until_ns)]
+        return Course(tuple(sorted(found, key=lambda one: one.begin_ns)), self.min_delay_ns)
+
     @property
     def counters(self) -> LinkCounters:
         """The sum over the links: offered to the first, delivered by the last."""
@@ -66,6 +73,12 @@ class Path:
 
     up: Chain
     down: Chain
+
+    def report(self, until_ns: int) -> dict[str, Any]:
+        """What both directions did, in the words of a relay's counters."""
+        ways = {"up": self.up, "down": self.down}
+        counted = {name: asdict(chain.counters) for name, chain in ways.items()}
+        return counted | {f"course_{name}": asdict(chain.course(until_ns)) for name, chain in ways.items()}
 
     @classmethod
     def of(cls, up: Sequence[Impairment], down: Sequence[Impairment], seed: Seed) -> Path:

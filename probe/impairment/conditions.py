@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import cycle
 from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probe.impairment.capacity import UNITS, Capacity, Constant, Deliveries, Held, Stepwise
-from probe.impairment.course import Step
+from probe.impairment.course import Interruption, Step
 from probe.impairment.draws import Seed, child
 from probe.impairment.outages import OutageTimes
 from probe.impairment.profile import Impairment
@@ -111,6 +113,31 @@ class Conditions:
     def interrupted(self, time_ns: Times) -> NDArray[np.bool_]:
         """Which packets arrive in an outage that drops."""
         return self._outages["drop"].contain(time_ns)
+
+    def interruptions(self, until_ns: int) -> list[Interruption]:
+        """Every outage that has begun by then, in order."""
+        found = [*self._steps_out(until_ns)]
+        for kind, times in self._outages.items():
+            times.extend(until_ns)
+            begun = times.begin <= until_ns
+            found += [
+                Interruption(kind, begin, end)
+                for begin, end in zip(times.begin[begun].tolist(), times.end[begun].tolist(), strict=True)
+            ]
+        return sorted(found, key=lambda one: one.begin_ns)
+
+    def _steps_out(self, until_ns: int) -> Iterator[Interruption]:
+        """The outages among the steps of the time line."""
+        steps = self._timeline.steps if self._timeline else ()
+        if self._timeline is None or not any(step.outage for step in steps):
+            return
+        begin_ns = 0
+        for step in cycle(steps) if self._timeline.loop else steps:
+            if begin_ns > until_ns:
+                return
+            if step.outage is not None:
+                yield Interruption(step.outage, begin_ns, begin_ns + step.duration_ns)
+            begin_ns += step.duration_ns
 
     @property
     def impairments(self) -> list[Impairment]:

@@ -44,6 +44,23 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
+class Interruption:
+    """One outage as it was drawn or is due, on the clock of whoever carries the packets."""
+
+    kind: OutageKind
+    begin_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What happened to one direction over time: its outages, and the least delay of a packet in it."""
+
+    interruptions: tuple[Interruption, ...] = ()
+    least_delay_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One condition of a time line and how long it holds; `outage` stops all traffic instead."""
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from probe.impairment.conditions import Conditions, Start
 from probe.impairment.counters import LinkCounters
+from probe.impairment.course import Interruption
 from probe.impairment.draws import BLOCK, Seed, child
 from probe.impairment.fates import Fates, Passes
 from probe.impairment.line import DROPPED, Line
@@ -91,6 +92,16 @@ class Link:
     def mean_rates(self, edges_ns: Times) -> NDArray[np.float64]:
         """(n,) the bit/s that the line can carry on average between n + 1 moments since the start."""
         return self._conditions.mean_rates(edges_ns)
+
+    def interruptions(self, until_ns: int) -> list[Interruption]:
+        """The outages that have begun by a moment of the packets' clock; none before the first packet."""
+        if self._start.ns is None:
+            return []
+        start_ns = self._start.ns
+        return [
+            Interruption(one.kind, start_ns + one.begin_ns, start_ns + one.end_ns)
+            for one in self._conditions.interruptions(until_ns - start_ns)
+        ]
 
     @property
     def counters(self) -> LinkCounters:

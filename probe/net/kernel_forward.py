@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from probe.impairment.counters import LinkCounters
+from probe.impairment.course import Course
 from probe.impairment.profile import UDP_OVERHEAD_BYTES, Impairment
 from probe.methods.batch import Batch
 from probe.net.address import Address
@@ -245,6 +246,8 @@ class ForwardLoop:
         return KernelCounters(
             up=netem_link(state.up, self._offered[0], self._offered_bytes[0]),
             down=netem_link(state.down, self._offered[1], self._offered_bytes[1]),
+            course_up=Course(),  # netem has no outages
+            course_down=Course(),
             sent_up=self._sent[0],
             sent_down=self._sent[1],
             pending_up=state.up.waiting,

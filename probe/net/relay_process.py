@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from probe.impairment.chain import Chain, Path
 from probe.impairment.counters import LinkCounters
+from probe.impairment.course import Course
 from probe.impairment.profile import Impairment
 from probe.methods.batch import Batch, join
 from probe.net.address import Address
@@ -75,7 +76,8 @@ class DelaySummary:
 class RelayCounters:
     """What the relay did since it was last configured.
 
-    `up` and `down` are the path's decisions, `delay_*` how long it holds packets; of its `delivered` packets
+    `up` and `down` are the path's decisions, `course_*` its outages, `delay_*` how long it
+    holds packets; of its `delivered` packets
     `sent_*` have left and `pending_*` still wait. `lateness`, `socket_dropped`, `overrun` and `unsent` are the
     relay's own doing, not the emulated network's, and 0 in a good measurement: drops at its receive buffers,
     for want of memory or sockets, and of what the kernel would not take. `refused` counts ICMP errors from the
@@ -84,6 +86,8 @@ class RelayCounters:
 
     up: LinkCounters
     down: LinkCounters
+    course_up: Course
+    course_down: Course
     sent_up: int
     sent_down: int
     pending_up: int
@@ -291,12 +295,15 @@ class RelayLoop:
         return self._sock.dropped() + self._flows.dropped, self._flows.refused, self._flows.expired
 
     def _counters(self) -> RelayCounters:
+        now_ns = monotonic_ns()
         dropped, refused, expired = (
             now - before for now, before in zip(self._socket_counts(), self._before, strict=True)
         )
         return RelayCounters(
             up=self._up.chain.counters,
             down=self._down.chain.counters,
+            course_up=self._up.chain.course(now_ns),
+            course_down=self._down.chain.course(now_ns),
             sent_up=self._up.sent,
             sent_down=self._down.sent,
             pending_up=self._up.pending.count,

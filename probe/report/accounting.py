@@ -9,7 +9,7 @@ from rich.text import Text
 from probe.analysis.results import SessionSummary
 from probe.report import labels
 from probe.report.grid import Column, Grid
-from probe.report.numbers import plural
+from probe.report.numbers import milliseconds, plural
 
 TITLE = "Accounting, packets"
 FATES = ("on_time", "late", "lost_up", "lost_down", "lost_unknown")
@@ -51,6 +51,8 @@ def accounting(sessions: Sequence[SessionSummary]) -> Grid:
             *([why_unsent(counts)] if why else []),
         )
     grid.notes.append(conclusion(sessions))
+    if waited := longest_wait(sessions):
+        grid.notes.append(Text(waited, style="dim"))
     return grid
 
 
@@ -70,6 +72,17 @@ def conclusion(sessions: Sequence[SessionSummary]) -> Text:
         return Text(f"✓ Every packet has one fate in {_all(len(sessions))}.", style="dim")
     lines = ", ".join(labels.one_line(session.record) for session in wrong)
     return Text(f"✗ The sums do not add up, which is a fault of probe: {lines}.", style="bold red")
+
+
+def longest_wait(sessions: Sequence[SessionSummary]) -> str:
+    """What our own senders' queues came to; empty without such a sender."""
+    waits = [float(found["p99"]) for session in sessions if (found := session.sender_queue_ms)]
+    if not waits:
+        return ""
+    return (
+        f"Over QUIC at most 1 packet in 100 waited {milliseconds(max(waits))} ms or more for congestion control"
+        " before it left; that is in no delay."
+    )
 
 
 def why_unsent(counts: Mapping[str, int]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import IO, NoReturn
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
 from probe.analysis.results import Assessment
@@ -64,6 +65,11 @@ class Output:
             sys.stdout.flush()
         except BrokenPipeError:
             stop_writing()
+
+    def draw(self, parts: Iterable[RenderableType]) -> None:
+        """Print what is meant for people alone."""
+        for part in parts:
+            self.out.print(part, highlight=False)
 
     def assessment(self, assessment: Assessment, manifest: Json) -> None:
         """Print a judged run: tables and verdict, or its document with the verdict on stderr."""

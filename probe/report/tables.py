@@ -9,7 +9,7 @@ from rich.text import Text
 
 from probe.analysis.results import Assessment
 from probe.records import Json
-from probe.report import accounting, latency, loss, peak, quality, remedies, strip, verdict
+from probe.report import accounting, latency, loss, outages, peak, quality, remedies, strip, verdict
 from probe.report.forward import to_forward
 from probe.report.grid import Grid
 from probe.report.header import header, heading
@@ -32,6 +32,8 @@ def report(assessment: Assessment, manifest: Json) -> Iterator[RenderableType]:
         yield from _table(loss.TITLE, loss.loss(sessions), assessment)
     if any(remedies.has_repairs(session) for session in sessions):
         yield from _table(remedies.TITLE, remedies.remedies(sessions), assessment)
+    if any(session.outages for session in sessions):
+        yield from _table(outages.TITLE, outages.outages(sessions), assessment)
     if assessment.peak:
         yield from _table(peak.TITLE, peak.peak(assessment.peak), assessment)
     if assessment.hours:

@@ -66,7 +66,7 @@ def run_virtual(
     rows = Running(rows, plan, START_NS).samples()
     record.client |= asdict(client.counts) | {"nacks_sent": client.nacks_sent}
     record.counters = asdict(session.counts)
-    record.impairment = {"up": asdict(path.up.counters), "down": asdict(path.down.counters)}
+    record.impairment = path.report(exchange.carrier.now_ns)
     record.outcome = COMPLETED
     back = rows["received_ns"] != NEVER
     if back.any():

@@ -63,8 +63,7 @@ def run_virtual_quic(
     record.wall_offset_ns = began_ns - media.start_ns
     record.client |= asdict(media.counts) | exchange.client.counters()
     record.counters = exchange.node.roq.report(exchange.grant.session)
-    up, down = exchange.path.up.counters, exchange.path.down.counters
-    record.impairment = {"up": asdict(up), "down": asdict(down)}
+    record.impairment = exchange.path.report(exchange.carrier.now_ns)
     record.outcome = COMPLETED
     _phases(record, exchange.client, rows)
     return rows

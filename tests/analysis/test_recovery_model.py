@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from probe.analysis.recovery_model import (
     attempts_within,
     copies_for,
+    head_of_line_delays,
     repair_after,
     residual_copies,
     residual_erasure,
@@ -71,3 +74,14 @@ def test_no_number_of_copies_helps_where_all_is_lost() -> None:
 )
 def test_t33_erasure_code(media: int, repair: int, p: float, residual: float) -> None:
     assert residual_erasure(p, media, repair) == pytest.approx(residual, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("interval", "rtt", "ack", "first", "last"),
+    [(20, 200, 0, 325, 105), (20, 100, 1, 171, 51), (20, 50, 1, 96, 36), (5, 100, 0, 162.5, 52.5)],
+)
+def test_t36_head_of_line_delay(interval: float, rtt: float, ack: float, first: float, last: float) -> None:
+    """T36: each message behind the hole waits one interval less, down to the one-way delay."""
+    found = head_of_line_delays(interval, rtt, ack_delay=ack)
+    assert (found[0], found[-1]) == (first, last)
+    assert [a - b for a, b in pairwise(found)] == pytest.approx([interval] * (len(found) - 1))

@@ -122,3 +122,11 @@ def test_no_runs_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "There are no runs" in capsys.readouterr().out
     run(tmp_path, "runs", "--json")
     assert json.loads(capsys.readouterr().out) == {"schema_version": 1, "runs": []}
+
+
+def test_a_timeline_is_drawn_for_people(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(results, "report", RUN_ID, "--timeline") == 0
+    shown = capsys.readouterr().out
+    assert shown.index("0 ms ┤▁") < shown.index("goodput") < shown.index("Latency, ms")
+    assert run(results, "report", RUN_ID, "--timeline", "--json") == 2
+    assert "--timeline is drawn for people" in capsys.readouterr().err

@@ -197,3 +197,39 @@ def test_a_day_of_outages_is_as_exact_as_its_first_minute() -> None:
     late = 86_400 * SECOND
     work = held.work(np.array([late]))
     assert abs(int(held.time(work)[0]) - late) < 6 * MS
+
+
+def test_outages_are_told_as_they_were() -> None:
+    """What is dropped is exactly what arrives within the outages that the link tells of, on the packets' clock."""
+    way = Impairment(delay_ns=5 * MS, outages=(Outage("drop", (SECOND, 3 * SECOND), (100 * MS, 900 * MS)),))
+    link = Link(way, 3)
+    assert link.interruptions(SECOND) == []  # nothing has started the clock
+    arrival = 7 * SECOND + np.arange(0, 20_000, 5) * MS
+    dropped = release_of(link, arrival, np.full(len(arrival), 100)) == DROPPED
+    told = link.interruptions(int(arrival[-1]))
+    assert len(told) > 4
+    inside = np.zeros(len(arrival), bool)
+    for one in told:
+        assert one.kind == "drop"
+        inside |= (arrival >= one.begin_ns) & (arrival < one.end_ns)
+    assert (inside == dropped).all()
+    assert link.interruptions(int(arrival[-1])) == told
+
+
+def test_outages_of_a_time_line_are_told_round_after_round() -> None:
+    step = Step(SECOND, Impairment())
+    way = timeline(step, Step(500 * MS, Impairment(), "drop"), step, Step(SECOND, Impairment(), "hold"))
+    path = Path.of([way, Impairment(delay_ns=30 * MS)], [Impairment()], 1)
+    path.up.push(at(2000), np.array([100]))
+    told = path.up.course(7 * SECOND)
+    assert [(one.kind, one.begin_ns // MS, one.end_ns // MS) for one in told.interruptions] == [
+        ("drop", 3000, 3500),
+        ("hold", 4500, 5500),
+        ("drop", 6500, 7000),
+    ]
+    assert told.least_delay_ns == 30 * MS
+    assert path.report(7 * SECOND)["course_down"] == {"interruptions": (), "least_delay_ns": 0}
+    once = timeline(step, Step(500 * MS, Impairment(), "drop"), step, loop=False)
+    link = Link(once, 1)
+    link.push(at(0), np.array([100]))
+    assert [one.begin_ns for one in link.interruptions(100 * SECOND)] == [SECOND]

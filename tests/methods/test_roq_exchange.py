@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from probe.analysis.recovery_model import head_of_line_delays
 from probe.errors import NotMeasured
 from probe.impairment.chain import Path
 from probe.impairment.passage import Passage
@@ -122,6 +123,37 @@ def test_a_lost_packet_holds_up_a_stream_as_the_standard_says(delay_ms: int, exp
     # Its own first transmission arrived: waiting behind the hole is its true delay, not a loss.
     assert rows["up_repair"][101] == Repair.NONE
     assert (rows["node_received_ns"][101] - rows["sent_ns"][101]) / MS == pytest.approx(expected[1], abs=1.1)
+
+
+@pytest.mark.parametrize("delay_ms", [10, 25, 50, 100])
+def test_head_of_line_delay_is_that_of_the_formula(delay_ms: int) -> None:
+    """quality.md 2.5, in a stream that nothing comes back of: 30 packets a second, round trips of 20 to 200 ms."""
+    latencies = with_one_lost(delay_ms)
+    expected = head_of_line_delays(1000 / 30, 2 * delay_ms, ack_delay=1)
+    assert latencies[LOST : LOST + len(expected)] == pytest.approx(expected, abs=1.1)
+    assert latencies[80:LOST] == pytest.approx([delay_ms] * (LOST - 80))
+    after = latencies[LOST + len(expected) : 118]
+    assert after == pytest.approx([delay_ms] * len(after), abs=1.1)
+
+
+@pytest.mark.parametrize("delay_ms", [200, 450])
+def test_a_loss_on_a_long_path_is_found_no_later_than_the_formula_says(delay_ms: int) -> None:
+    """Packets of QUIC's own count as later packets, too."""
+    latencies = with_one_lost(delay_ms)
+    expected = head_of_line_delays(1000 / 30, 2 * delay_ms, ack_delay=1)
+    assert 2.9 * delay_ms < latencies[LOST] <= expected[0] + 1.1
+
+
+LOST = 100  # a keyframe is every 60 frames
+
+
+def with_one_lost(delay_ms: int) -> list[float]:
+    one_way = Impairment(delay_ns=delay_ms * MS)
+    path = Path.of([one_way], [one_way], 1)
+    exchange = begin("quic-stream", path, preset="live", bitrate_bps=60_000, seconds=5, deadline_ms=1000)
+    drop_up(exchange, LOST)
+    exchange.run(8)
+    return latency_up_ms(exchange)
 
 
 def test_a_lost_datagram_is_missing_and_holds_up_nothing() -> None:
