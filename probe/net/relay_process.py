@@ -76,9 +76,8 @@ class DelaySummary:
 class RelayCounters:
     """What the relay did since it was last configured.
 
-    `up` and `down` are the path's decisions, `course_*` its outages, `delay_*` how long it
-    holds packets; of its `delivered` packets
-    `sent_*` have left and `pending_*` still wait. `lateness`, `socket_dropped`, `overrun` and `unsent` are the
+    `up` and `down` are the path's decisions, `course_*` its outages, `delay_*` how long it holds packets; of its
+    `delivered` packets `sent_*` have left and `pending_*` still wait. `lateness`, `socket_dropped`, `overrun` and `unsent` are the
     relay's own doing, not the emulated network's, and 0 in a good measurement: drops at its receive buffers,
     for want of memory or sockets, and of what the kernel would not take. `refused` counts ICMP errors from the
     target, `expired` flows that ended.
