@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -96,3 +97,40 @@ def run_program(
 
     options = WeakRunOptions(seed, json_file(out))
     raise typer.Exit(run_weak(network, command, options, Output(as_json=as_json, quiet=quiet)))
+
+
+@app.command()
+def check(
+    network: Network,
+    node: Annotated[str, typer.Argument(metavar="HOST:PORT", help="A running probe node.")],
+    *,
+    key_file: Annotated[
+        Path | None, typer.Option(help="File with the node's shared key (else $PROBE_KEY).")
+    ] = None,
+    fingerprint: Annotated[
+        str | None, typer.Option(metavar="sha256:...", help="Of the node's certificate.")
+    ] = None,
+    cafile: Annotated[str | None, typer.Option(metavar="FILE", help="Or who has signed it.")] = None,
+    duration: Annotated[str, typer.Option(metavar="D", help="Of each stream.")] = "10s",
+    video_rate: Annotated[
+        str | None, typer.Option(metavar="RATE", help="Of the video, such as 300kbps (else 1200kbps).")
+    ] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="How often each stream is measured.")] = 2,
+    results: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder that results are kept in.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Repeat the random choices of another check.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Voice and video at a node, clean and behind a weak network in turn: one table, and a verdict by what is playable
+    in time. The exit code is the verdict's."""
+    from probe.report.output import Output
+    from probe.report.weak_check import CheckOptions, check_and_report
+
+    options = CheckOptions(
+        *(network, node, key_file, fingerprint, cafile, duration, video_rate, repeat, results, seed)
+    )
+    raise typer.Exit(check_and_report(options, Output(as_json=as_json, quiet=quiet)))

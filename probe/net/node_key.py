@@ -11,6 +11,7 @@ from probe.errors import ConfigError, NotMeasured
 from probe.net.certificate import state_directory
 
 VARIABLE = "PROBE_NODE_KEY"
+CLIENT_VARIABLE = "PROBE_KEY"
 MIN_BYTES = 8
 
 
@@ -34,6 +35,18 @@ def read_key(file: Path | None, state: Path | None) -> tuple[bytes, str]:
             hint=f"give the key with --key-file or ${VARIABLE}, or choose a folder with --state",
         ) from None
     return _checked(_read(kept), str(kept)), str(kept)
+
+
+def client_key(file: Path | None) -> bytes:
+    """The key of somebody's node, from a file or $PROBE_KEY; ConfigError for one that is missing or too short."""
+    if file is not None:
+        return _checked(_read(file), str(file))
+    value = os.environ.get(CLIENT_VARIABLE, "")
+    if not value:
+        raise ConfigError(
+            "the node's shared key is missing", hint=f"give it with --key-file FILE, or in ${CLIENT_VARIABLE}"
+        )
+    return _checked(value.encode(), f"${CLIENT_VARIABLE}")
 
 
 def _make(kept: Path) -> None:

@@ -123,9 +123,13 @@ def _not_negative(value: int) -> int:
     return value
 
 
+UNKNOWN_COUNTRY = "ZZ"
+"""ISO 3166-1 leaves it to its users; CLDR calls it the unknown region."""
+
+
 def _country(value: object) -> str:
     text, known = _text(value), country_names()
-    if text in known:
+    if text in known or text == UNKNOWN_COUNTRY:
         return text
     if text.upper() in known:
         raise ValueError(f"write the country code in capitals: {text.upper()}")

@@ -31,13 +31,18 @@ def run_and_report(name: str, options: RunOptions, output: Output, delivery: Del
         output.note(f"plan {loaded.path} ({_ORIGINS.get(loaded.origin, loaded.origin)})")
         for warning in loaded.warnings:
             output.note(warning.render())
-    return asyncio.run(_run(loaded, options, output, delivery))
+    return _report(output, measured(loaded, options, output), options, delivery)
+
+
+def measured(loaded: LoadedPlan, options: RunOptions, output: Output) -> Assessment:
+    """Run what `prepare` gave, with progress; Ctrl-C and SIGTERM end it in good order. Raises ProbeError."""
+    return asyncio.run(_run(loaded, options, output))
 
 
 _ORIGINS = {"given": "as given", "profiles": "found in ./profiles", "packaged": "the one shipped with probe"}
 
 
-async def _run(loaded: LoadedPlan, options: RunOptions, output: Output, delivery: Delivery) -> int:
+async def _run(loaded: LoadedPlan, options: RunOptions, output: Output) -> Assessment:
     stopping = Stopping()
     asked: list[signal.Signals] = []
 
@@ -64,8 +69,7 @@ async def _run(loaded: LoadedPlan, options: RunOptions, output: Output, delivery
             "nothing to measure: no window that the matrix asks for is open now (--wait WINDOW waits for it)"
         )
     with progress_view(output.err, quiet=output.quiet) as view:
-        assessment = await run_plan(loaded, options, view, stopping, document)
-    return _report(output, assessment, options, delivery)
+        return await run_plan(loaded, options, view, stopping, document)
 
 
 def _report(output: Output, assessment: Assessment, options: RunOptions, delivery: Delivery) -> int:

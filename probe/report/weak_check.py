@@ -1,0 +1,213 @@
+"""`probe weak check`: voice and video at a node, clean and weak side by side, and a verdict each."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.text import Text
+
+from probe.analysis.population import Population, Share, pooled
+from probe.analysis.results import Assessment, Judgement, SessionSummary
+from probe.errors import ConfigError
+from probe.impairment.profile import CLEAN, NetworkProfile
+from probe.net.node_key import client_key
+from probe.plan.adhoc import LIMITS, adhoc_plan
+from probe.plan.fields import Endpoint
+from probe.plan.library import read_network
+from probe.plan.loaded import LoadedPlan
+from probe.plan.scalars import parse_duration, parse_rate
+from probe.records import Json
+from probe.report.document import document
+from probe.report.facts import judgement_facts
+from probe.report.grid import Column, Grid
+from probe.report.latency import INFINITE_NOTE
+from probe.report.numbers import INFINITE, NO_DATA, milliseconds, percent, share
+from probe.report.output import Output
+from probe.report.run import measured
+from probe.report.sentences import sentence
+from probe.report.verdict import overall, value_and_limit
+from probe.report.words import threshold_word
+from probe.session.run import RunOptions, prepare
+
+RESULTS = Path("results")
+_WAYS = (("up", "↑ up"), ("down", "↓ down"))
+_SHARES = (("loss", "loss %"), ("residual", "not in time %"), ("recovered", "recovered %"))
+_TIMES = (("rtt", "p50", "rtt ms p50"), ("rtt", "p95", "rtt ms p95"), ("connect", "p50", "connect ms"))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """As a command line gives them."""
+
+    network: str
+    node: str
+    key_file: Path | None
+    fingerprint: str | None
+    cafile: str | None
+    duration: str
+    video_rate: str | None
+    repeat: int
+    results: Path | None
+    seed: int | None
+
+
+def check_and_report(options: CheckOptions, output: Output) -> int:
+    """Measure, print, return the exit code of the verdict. Raises ProbeError."""
+    network, loaded = _prepared(options, output)
+    loaded, run_options = prepare(loaded, RunOptions(options.results or RESULTS, seed=options.seed))
+    assessment = measured(loaded, run_options, output)
+    if output.as_json:
+        rows = [_document_of(row) for row in _rows(assessment, network)]
+        output.document(document(assessment) | {"check": {"network": network.name, "rows": rows}})
+        if not output.quiet:
+            output.err.print(overall(assessment))
+        return assessment.exit_code
+    if not output.quiet:
+        output.out.print(check_table(assessment, network))
+    output.out.print(overall(assessment))
+    if not output.quiet:
+        output.note(f"kept in {run_options.results}; in full: probe report {assessment.run_id}")
+    return assessment.exit_code
+
+
+def _prepared(options: CheckOptions, output: Output) -> tuple[NetworkProfile, LoadedPlan]:
+    """Everything that can be wrong before a packet is sent."""
+    network, warnings = read_network(options.network, os.environ)
+    if network.clean:
+        raise ConfigError(
+            f"'{network.name}' does nothing to packets, and the clean network is measured anyway",
+            hint="probe weak list shows weak ones",
+        )
+    if network.name == CLEAN.name:
+        raise ConfigError("'clean' is the name of the good network: give the weak one another")
+    try:
+        endpoint = Endpoint.parse(f"probe://{options.node}")
+    except ValueError:
+        raise ConfigError(
+            f"{options.node} is no host and port",
+            hint="write the node's as HOST:PORT, such as jkt1.example:40000",
+        ) from None
+    if options.fingerprint and options.cafile:
+        raise ConfigError("give --fingerprint or --cafile, not both")
+    if options.cafile is not None and not Path(options.cafile).is_file():
+        raise ConfigError(f"--cafile {options.cafile}: there is no such file")
+    loaded = adhoc_plan(
+        network,
+        endpoint,
+        client_key(options.key_file),
+        fingerprint=options.fingerprint,
+        cafile=options.cafile,
+        duration_ns=_quantity("--duration", options.duration, parse_duration),
+        video_bps=(
+            None if options.video_rate is None else _quantity("--video-rate", options.video_rate, parse_rate)
+        ),
+        repeat=options.repeat,
+    )
+    for warning in warnings:
+        output.note(f"warning: {warning.render()}")
+    return network, loaded
+
+
+def _quantity(name: str, text: str, parse: Callable[[object], int]) -> int:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} {text}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A measure on both networks; `judgement` where the weak one has a limit."""
+
+    call: str
+    measure: str
+    clean: str
+    weak: str
+    judgement: Judgement | None
+
+
+def check_table(assessment: Assessment, network: NetworkProfile) -> Grid:
+    """Clean beside weak, with limit and verdict where there is one."""
+    grid = Grid(
+        [
+            Column("call", left=True, label=1),
+            Column("", left=True),
+            Column("clean"),
+            Column(network.name),
+            Column("limit"),
+            Column("verdict", left=True),
+            Column("why", left=True, flex=True),
+        ]
+    )
+    infinite = False
+    for row in _rows(assessment, network):
+        infinite |= INFINITE in (row.clean, row.weak)
+        grid.add(row.call, row.measure, row.clean, row.weak, *_judged(row.judgement))
+    if infinite:
+        grid.notes.append(Text(INFINITE_NOTE, style="dim"))
+    return grid
+
+
+def _judged(judgement: Judgement | None) -> tuple[str | Text, ...]:
+    if judgement is None:
+        return "", "", ""
+    _, limit = value_and_limit(judgement)
+    word = threshold_word(judgement.verdict, judgement.severity)
+    return limit, word.text(), sentence(judgement_facts(judgement))
+
+
+def _rows(assessment: Assessment, network: NetworkProfile) -> Iterator[Row]:
+    for call in LIMITS:
+        parts = [
+            [s for s in assessment.sessions if (s.record.scenario, s.record.network) == (call, name)]
+            for name in (CLEAN.name, network.name)
+        ]
+        judged = {
+            judgement.expr.split()[0]: judgement
+            for judgement in assessment.thresholds
+            if (judgement.scope.get("scenario"), judgement.scope.get("network")) == (call, network.name)
+        }
+        for way, arrow in _WAYS:
+            for metric, words in _SHARES:
+                name = f"{way}.{metric}"
+                clean, weak = (_share(sessions, name) for sessions in parts)
+                yield Row(call, f"{arrow} {words}", clean, weak, judged.get(name))
+        for metric, aggregate, words in _TIMES:
+            clean, weak = (_time(sessions, metric, aggregate) for sessions in parts)
+            yield Row(call, words, clean, weak, None)
+
+
+def _share(sessions: Sequence[SessionSummary], name: str) -> str:
+    parts = [session.values[name] for session in sessions if name in session.values]
+    if not parts:
+        return NO_DATA
+    whole: Share = pooled(parts)
+    if name.endswith("recovered"):
+        return percent(whole.ratio)
+    return share(whole.ratio, whole.hits, whole.n)
+
+
+def _time(sessions: Sequence[SessionSummary], name: str, aggregate: str) -> str:
+    parts = [session.values[name] for session in sessions if name in session.values]
+    if not parts:
+        return NO_DATA
+    whole: Population = pooled(parts)
+    value = whole.value(aggregate)
+    infinite = value is not None and math.isinf(value)
+    return milliseconds(None if infinite else value, infinite=infinite)
+
+
+def _document_of(row: Row) -> Json:
+    judgement = row.judgement
+    return {
+        "call": row.call,
+        "measure": row.measure,
+        "clean": row.clean,
+        "weak": row.weak,
+        "verdict": None if judgement is None else judgement.verdict,
+        "reason": None if judgement is None else sentence(judgement_facts(judgement)),
+    }
