@@ -32,11 +32,10 @@ class Flow:
     last_ns: int
 
 
-def groups(numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+def groups(numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.bool_] | slice]]:
     """Each flow number among `numbers`, and which rows are its."""
-    first = numbers == numbers[0]
-    if first.all():
-        yield int(numbers[0]), first
+    if not np.count_nonzero(numbers != numbers[0]):
+        yield int(numbers[0]), slice(None)
         return
     for number in np.unique(numbers).tolist():
         yield number, numbers == number

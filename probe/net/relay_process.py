@@ -17,7 +17,7 @@ from probe.impairment.chain import Chain, Path
 from probe.impairment.counters import LinkCounters
 from probe.impairment.course import Course
 from probe.impairment.profile import Impairment
-from probe.methods.batch import Batch, join
+from probe.methods.batch import FOREVER, Batch, join
 from probe.net.address import Address
 from probe.net.clock import Waiter, be_punctual, monotonic_ns
 from probe.net.lateness import Lateness, LatenessSummary
@@ -25,7 +25,7 @@ from probe.net.pipe import Pipe
 from probe.net.punctual import ORDINARY, Privileges, Punctuality
 from probe.net.relay_flows import IDLE_NS, Flow, Flows, groups
 from probe.net.relay_pending import Pending, Pool
-from probe.net.udp import RECEIVE_SLOTS, UdpSocket, open_udp
+from probe.net.udp import MEDIA_SLOTS, UdpSocket, open_udp
 
 HOUSEKEEPING_NS = 1_000_000_000
 
@@ -38,8 +38,10 @@ PREPARE_NS = 40_000
 READS = 4
 """Full reads of the listening socket before packets that are due get their turn again."""
 
-QUIET_NS = 250_000
-"""After arrivals the loop rests so long at most, if nothing can fall due: later ones then share its next round."""
+QUIET_NS = 1_000_000
+"""After arrivals the loop looks for more so much later at most, if nothing of them can fall due meanwhile."""
+GRAIN_NS = 30_000
+"""Packets that are due within so much of each other may leave together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def serve(pipe: Pipe) -> None:
     be_punctual()
     config, _ = pipe.receive()
     try:
-        sock = open_udp(bind=config.listen, plain=config.plain)
+        sock = open_udp(bind=config.listen, plain=config.plain, slots=MEDIA_SLOTS)
     except Exception as error:  # noqa: BLE001 (told to the parent, which raises it)
         pipe.send(error)
         return
@@ -175,29 +177,31 @@ class RelayLoop:
 
     def run(self) -> None:
         """Relay until told to stop."""
-        housekeeping_ns = 0
+        housekeeping_ns = look_ns = 0
         while True:
-            readable = [key.data for key, _ in self._selector.select(0)]
-            if self._pipe in readable and not self._obey():
-                return
-            received = self._receive(readable)
             now_ns = monotonic_ns()
-            self._release(now_ns)
+            if now_ns >= look_ns:
+                readable = [key.data for key, _ in self._selector.select(0)]
+                if self._pipe in readable and not self._obey():
+                    return
+                received = bool(readable) and self._receive(readable)
+                now_ns = monotonic_ns()
+                # Just after arrivals, a moment without looking for more: many at a time cost less.
+                look_ns = now_ns + self._quiet_ns(now_ns) if received else 0
+            # Where packets are so dense that one is always all but due, some leave together.
+            soonest_ns = now_ns + GRAIN_NS if self._release(now_ns) else 0
             if now_ns >= housekeeping_ns:
                 self._flows.expire(now_ns)
                 housekeeping_ns = now_ns + min(HOUSEKEEPING_NS, self._idle_ns)
-            release_ns = min(self._up.pending.next_ns, self._down.pending.next_ns)
-            self._rest(min(release_ns - self._lead_ns, housekeeping_ns), received=received)
+            release_ns = min(self._up.pending.next_ns, self._down.pending.next_ns) - self._lead_ns
+            wake_ns = min(max(release_ns, soonest_ns), housekeeping_ns, look_ns or FOREVER)
+            self._rest(wake_ns, listen=not look_ns)
 
-    def _rest(self, wake_ns: int, *, received: bool) -> None:
-        """Sleep until `wake_ns` or an arrival; just after arrivals, a moment without listening for more."""
-        now_ns = monotonic_ns()
-        waiter = self._any_readable
-        if received:
-            waiter, wake_ns = self._nothing, min(wake_ns, now_ns + self._quiet_ns(now_ns))
-        if wake_ns <= now_ns:
+    def _rest(self, wake_ns: int, *, listen: bool) -> None:
+        """Sleep until `wake_ns` or, if we listen, an arrival."""
+        if wake_ns <= monotonic_ns():
             return
-        waiter.wait(wake_ns)
+        (self._any_readable if listen else self._nothing).wait(wake_ns)
         late_ns = monotonic_ns() - wake_ns
         if late_ns > 0:  # woken by the clock: learn how late that is, one time in nine later than the lead
             step_ns = 8_000 if late_ns > self._lead_ns else -1_000
@@ -222,7 +226,7 @@ class RelayLoop:
             if len(batch.size):
                 received = True
                 self._admit_up(batch, now_ns)
-            if len(batch.size) < RECEIVE_SLOTS:
+            if len(batch.size) < self._sock.slots:
                 break
         return received
 
@@ -242,9 +246,10 @@ class RelayLoop:
         time_ns = np.concatenate([part.time_ns for _, part in arrived])
         self._overrun += self._down.admit(batch, number[np.argsort(time_ns, kind="stable")])
 
-    def _release(self, now_ns: int) -> None:
-        """Send what is due, or all but due."""
+    def _release(self, now_ns: int) -> bool:
+        """Send what is due, or all but due; whether there was anything."""
         soon_ns = now_ns + PREPARE_NS
+        due = min(self._up.pending.next_ns, self._down.pending.next_ns) <= soon_ns
         if self._up.pending.next_ns <= soon_ns:
             batch, flow = self._up.pending.take(max(now_ns, self._up.pending.next_ns))
             for number, rows in groups(flow):
@@ -258,9 +263,11 @@ class RelayLoop:
                     batch.address[rows] = client.address
                 else:
                     known[rows] = False
-            self._unsent += int(np.count_nonzero(~known))
-            if known.any():
-                self._send(self._down, self._sock, batch.take(known))
+            unknown = len(known) - int(np.count_nonzero(known))
+            self._unsent += unknown
+            if unknown < len(known):
+                self._send(self._down, self._sock, batch.take(known) if unknown else batch)
+        return due
 
     def _send(self, direction: _Direction, sock: UdpSocket | None, batch: Batch) -> None:
         count, last_ns = len(batch.size), int(batch.time_ns[-1])
@@ -268,7 +275,8 @@ class RelayLoop:
             pass
         taken = sock.send(batch) if sock else 0
         # One call sends them all, one after the other.
-        left_ns = start_ns + (monotonic_ns() - start_ns) * np.arange(1, count + 1) // count
+        left_ns = np.arange(1, count + 1) * ((monotonic_ns() - start_ns) // count)
+        left_ns += start_ns
         self._lateness.add(left_ns - batch.time_ns)
         direction.sent += taken
         self._unsent += count - taken
