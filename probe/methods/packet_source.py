@@ -18,7 +18,7 @@ from probe.wire import media, rtp
 
 BLOCK = 512
 """Packets made at a time."""
-MAX_BATCH = 256
+MAX_BATCH = 512
 """Packets that leave with one call; only a loop that is late has so many due at a time."""
 
 

@@ -90,7 +90,15 @@ def _measure(
         start_ns=monotonic_ns() + START_DELAY_NS,
         protection=job.protection,
     )
-    loop = MediaLoop(client, sock, progress, one_way=job.spec.one_way, nack=job.nack, spin_ns=spin_ns)
+    loop = MediaLoop(
+        client,
+        sock,
+        progress,
+        one_way=job.spec.one_way,
+        nack=job.nack,
+        kernel_stamped=result.quality["stamps_checked"]["received"],
+        spin_ns=spin_ns,
+    )
     loop.run()
     rows["unsent"][client.unreached] = Unsent.ABORTED
     result.first_packet_ms = first_packet_ms(rows)

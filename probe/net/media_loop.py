@@ -24,7 +24,10 @@ TAIL_MARGIN_NS = 50_000_000
 
 
 class MediaLoop:
-    """Runs `client` on `sock` until all is sent and back, or given up, or `progress` says to stop."""
+    """Runs `client` on `sock` until all is sent and back, or given up, or `progress` says to stop.
+
+    `kernel_stamped`: what is received on `sock` is known to have the kernel's times.
+    """
 
     def __init__(
         self,
@@ -34,13 +37,14 @@ class MediaLoop:
         *,
         one_way: bool,
         nack: bool,
+        kernel_stamped: bool = False,
         spin_ns: int = 0,
     ) -> None:
         self.watch = LoopWatch(sock.wall)
         self._client, self._sock, self._progress = client, sock, progress
         self._one_way, self._nack = one_way, nack
         self._alarm = Alarm(sock.fileno(), spin_ns=spin_ns)
-        self._kernel_stamped = False
+        self._kernel_stamped = kernel_stamped
         self._give_up_ns = FOREVER
         self._looked_ns = 0
 

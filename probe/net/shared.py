@@ -19,7 +19,8 @@ class SharedArray:
     def __init__(self, fd: int, dtype: DTypeLike, count: int) -> None:
         self.fd = fd
         size = max(np.dtype(dtype).itemsize * count, 1)
-        self._memory = mmap.mmap(fd, size)
+        # All pages at once: a packet loop that meets each for the first time loses a microsecond there.
+        self._memory = mmap.mmap(fd, size, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0))
         self.array: NDArray[Any] = np.frombuffer(self._memory, dtype, count)
 
     @classmethod
