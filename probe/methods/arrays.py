@@ -72,11 +72,9 @@ def take_numbers(
     """The next number of each row's stream; several rows of one stream count on. `next_of` is advanced.
     `before` is `occurrences(stream)`."""
     number = next_of[stream]
-    if before is None:
-        next_of[stream] = number + 1
-    else:
+    if before is not None:
         number += before
-        np.maximum.at(next_of, stream, number + 1)
+    next_of[stream] = number + 1  # in order: of several the last one stays
     return number
 
 

@@ -54,7 +54,7 @@ class MediaClient:
         self._unsent = 0
         # Packets of each stream that were skipped since the last one that was not.
         self._absent = np.zeros(spec.calls, np.int64)
-        self._tells_absent = False
+        self._untold = 0  # the sum of them
         self._nack = (
             NackList(spec.calls, plan.packets, sender_ssrc=ssrc_base, media_ssrc=self._down_ssrc)
             if nack
@@ -156,10 +156,10 @@ class MediaClient:
             skipped = self._source.skip(now_ns - self._half_ns)
             self._rows["unsent"][skipped] = Unsent.HOST_LATE
             self._unsent += len(skipped)
-            self._absent += np.bincount(skipped % self._streams, minlength=self._streams)
-            self._tells_absent = True
+            np.add.at(self._absent, skipped % self._streams, 1)
+            self._untold += len(skipped)
         batch = self._source.take(now_ns, until_ns, self.rtt_ns)
-        if self._tells_absent and batch.tag is not None:
+        if self._untold and batch.tag is not None:
             self._tell_absent(batch.data, batch.tag % self._streams)
         self._leaving = batch.tag if batch.tag is not None else np.zeros(0, np.int64)
         if len(batch.size):
@@ -175,7 +175,7 @@ class MediaClient:
         words[:, media.W_CHECK] += absent.astype(np.uint32)
         media.word_view(data)[first] = words
         self._absent[stream] = 0
-        self._tells_absent = bool(self._absent.any())
+        self._untold -= int(absent.sum())
 
     def _retransmissions(self, until_ns: int) -> Batch:
         if not len(self._rtx_at) or not (due := self._rtx_at <= until_ns).any():

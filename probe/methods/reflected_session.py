@@ -266,26 +266,27 @@ class ReflectedSession:
             self._nack.on_received(stream, index, batch.time_ns, repair=True)
 
     def _take_usual(self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]) -> bool:
-        """Take originals of different streams in the order of the schedule, none of which has been seen. False,
-        and nothing done, for any other."""
+        """Take originals in the order of the schedule, none of which has been seen. False, and nothing done,
+        for any other."""
         index = words[:, media.W_INDEX].astype(np.int64)
         key = index * self._streams
         key += stream
         start, end = self.counts.logged, self.counts.logged + len(key)
-        if key[-1] - key[0] >= self._streams or not ascending(key) or end > len(self._log):
+        if not ascending(key) or end > len(self._log):
             return False
         if np.count_nonzero(self._seen[key]):
             return False
         self._seen[key] = True
         self.counts.received += len(key)
-        self._tell_nack(batch, words, stream, index, None)
+        before = occurrences(stream) if key[-1] - key[0] >= self._streams else None
+        self._tell_nack(batch, words, stream, index, before)
         rows = self._columns
         rows["t2"][start:end], rows["size"][start:end] = batch.time_ns, batch.size
         rows["index"][start:end], rows["stream"][start:end] = index, stream
         rows["flags"][start:end] = log.KERNEL_T2 if batch.kernel_stamped else 0
         self.counts.logged = end
         if self._down:
-            self._down.turn_round(batch, words, stream, None, np.arange(start, end))
+            self._down.turn_round(batch, words, stream, before, np.arange(start, end))
         else:
             rows["t3"][start:end], rows["down_seq"][start:end] = NEVER, -1
         return True

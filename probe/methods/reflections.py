@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.arrays import LastTimes, ascending, last_rows, occurrences, take_numbers
+from probe.methods.arrays import LastTimes, occurrences, take_numbers
 from probe.methods.batch import Batch, empty_batch
 from probe.methods.protection import UNPROTECTED, Protection, Protector, RepairCounts
 from probe.metrics import NEVER, Times
@@ -184,11 +184,9 @@ class Downstream:
         delta = time_ns - self._log_t3[log_row]
         self._log_t3[log_row] = time_ns
         self._log_flags[log_row] |= np.uint8(log.KERNEL_T3)
-        stream, sequence = self._log_stream[log_row].astype(np.int64), self._log_down_seq[log_row]
-        if not ascending(stream):
-            last = last_rows(stream)
-            stream, sequence, delta = stream[last], sequence[last], delta[last]
-        self._told_sequence[stream], self._told_delta[stream] = sequence, delta
+        # Of several reflections of a stream the last one stays: assignment is in order.
+        stream = self._log_stream[log_row].astype(np.int64)
+        self._told_sequence[stream], self._told_delta[stream] = self._log_down_seq[log_row], delta
         self._tells[stream] = media.TELLS_T3
         self._any_told = True
 

@@ -29,7 +29,7 @@ from probe.wire.log import LOG
 from probe.wire.stun import binding_response
 
 IDLE_NS = 200_000_000
-QUIET_NS = 150_000
+QUIET_NS = 300_000
 """After several packets at once the loop rests so long: later ones then share its next round."""
 CROWD = 64
 """So many at once are a backlog: no rest then."""
@@ -39,6 +39,8 @@ PUBLISH_NS = 1_000_000
 SETTLE_NS = 50_000_000
 """A transmit stamp that is later than this is no longer waited for before log rows are handed out."""
 ALL_STAMPED_PPS = 150_000
+RATE_NS = 20_000_000
+"""Over so long at least the rate of arrivals is measured."""
 COUNT_NAMES = tuple(item.name for item in fields(NodeCounts))
 
 
@@ -89,6 +91,7 @@ class NodeLoop:
         self._deaf, self._orders = Waiter(), Waiter(pipe.fileno())
         self._idle_ns = PLAIN_IDLE_NS if sock.carrier == "plain" else IDLE_NS
         self._publish_ns = self._settled_ns = self._busy_ns = 0
+        self._arrived, self._rate_since_ns, self._rate_pps = 0, 0, 0.0
 
     def run(self) -> None:
         sock, reflector = self._sock, self._reflector
@@ -99,6 +102,7 @@ class NodeLoop:
             count = len(batch.size)
             if count:
                 self._busy_ns = now_ns
+                self._arrived += count
                 if batch.kernel_stamped and sock.wall.offset_ns == offset_ns:
                     self._note_stall(now_ns - int(batch.time_ns[0]))
                 take_media(reflector, sock, batch)
@@ -135,6 +139,10 @@ class NodeLoop:
     def _publish(self, now_ns: int) -> None:
         """Let the parent see counts, and the log rows that do not change any more."""
         self._publish_ns = now_ns + PUBLISH_NS
+        if now_ns - self._rate_since_ns >= RATE_NS:
+            self._rate_pps = self._arrived * 1e9 / (now_ns - self._rate_since_ns)
+            self._arrived, self._rate_since_ns = 0, now_ns
+            self._ask_for_stamps()
         self._sock.wall.look()
         dropped, step_ns = self._sock.dropped(), self._sock.wall.take_step()
         if not self._sock.unstamped:
@@ -171,8 +179,9 @@ class NodeLoop:
         self._ask_for_stamps()
 
     def _ask_for_stamps(self) -> None:
-        rate_pps = sum(rate for _, _, rate in self._shared.values())
-        every = (1 if rate_pps <= ALL_STAMPED_PPS else SAMPLED) if rate_pps else 0
+        granted_pps = sum(rate for _, _, rate in self._shared.values())
+        all_of_them = max(granted_pps, self._rate_pps) <= ALL_STAMPED_PPS
+        every = (1 if all_of_them else SAMPLED) if granted_pps else 0
         if every != self._sock.stamped_every:
             self._sock.stamp(every)
 

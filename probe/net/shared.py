@@ -14,13 +14,16 @@ _DIRECTORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PT
 
 
 class SharedArray:
-    """`array` lives until the last process that has `fd` or the mapping ends; nothing is left behind."""
+    """`array` lives until the last process that has `fd` or the mapping ends; nothing is left behind.
 
-    def __init__(self, fd: int, dtype: DTypeLike, count: int) -> None:
+    `at_once`: have all pages mapped now. To meet each for the first time costs a packet loop a microsecond.
+    """
+
+    def __init__(self, fd: int, dtype: DTypeLike, count: int, *, at_once: bool = False) -> None:
         self.fd = fd
         size = max(np.dtype(dtype).itemsize * count, 1)
-        # All pages at once: a packet loop that meets each for the first time loses a microsecond there.
-        self._memory = mmap.mmap(fd, size, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0))
+        now = getattr(mmap, "MAP_POPULATE", 0) if at_once else 0
+        self._memory = mmap.mmap(fd, size, flags=mmap.MAP_SHARED | now)
         self.array: NDArray[Any] = np.frombuffer(self._memory, dtype, count)
 
     @classmethod

@@ -24,7 +24,8 @@ def work(pipe: Pipe) -> None:
         if job == "stop":
             return
         assert isinstance(job, MediaJob)
-        rows, progress = SharedArray(fds[0], RUNNING, job.rows), SharedArray(fds[1], PROGRESS, 1)
+        rows = SharedArray(fds[0], RUNNING, job.rows, at_once=True)
+        progress = SharedArray(fds[1], PROGRESS, 1)
         rows.close_fd()
         progress.close_fd()
         run = run_udp_job if job.transport == "udp" else run_quic_job
