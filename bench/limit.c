@@ -135,6 +135,8 @@ int main(int argc, char **argv)
         message[slot].msg_hdr.msg_iov = &vector[slot];
         message[slot].msg_hdr.msg_iovlen = 1;
     }
+    if (mode[0] != 's' && setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1}, sizeof(int)))
+        return 1;
     int64_t start = nanoseconds(CLOCK_MONOTONIC), cpu = nanoseconds(CLOCK_THREAD_CPUTIME_ID), now;
     do {
         switch (mode[0]) {
