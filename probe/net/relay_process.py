@@ -40,8 +40,6 @@ READS = 4
 
 QUIET_NS = 1_000_000
 """After arrivals the loop looks for more so much later at most, if nothing of them can fall due meanwhile."""
-GRAIN_NS = 30_000
-"""Packets that are due within so much of each other may leave together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +186,12 @@ class RelayLoop:
                 now_ns = monotonic_ns()
                 # Just after arrivals, a moment without looking for more: many at a time cost less.
                 look_ns = now_ns + self._quiet_ns(now_ns) if received else 0
-            # Where packets are so dense that one is always all but due, some leave together.
-            soonest_ns = now_ns + GRAIN_NS if self._release(now_ns) else 0
+            self._release(now_ns)
             if now_ns >= housekeeping_ns:
                 self._flows.expire(now_ns)
                 housekeeping_ns = now_ns + min(HOUSEKEEPING_NS, self._idle_ns)
             release_ns = min(self._up.pending.next_ns, self._down.pending.next_ns) - self._lead_ns
-            wake_ns = min(max(release_ns, soonest_ns), housekeeping_ns, look_ns or FOREVER)
+            wake_ns = min(release_ns, housekeeping_ns, look_ns or FOREVER)
             self._rest(wake_ns, listen=not look_ns)
 
     def _rest(self, wake_ns: int, *, listen: bool) -> None:
@@ -246,10 +243,9 @@ class RelayLoop:
         time_ns = np.concatenate([part.time_ns for _, part in arrived])
         self._overrun += self._down.admit(batch, number[np.argsort(time_ns, kind="stable")])
 
-    def _release(self, now_ns: int) -> bool:
-        """Send what is due, or all but due; whether there was anything."""
+    def _release(self, now_ns: int) -> None:
+        """Send what is due, or all but due."""
         soon_ns = now_ns + PREPARE_NS
-        due = min(self._up.pending.next_ns, self._down.pending.next_ns) <= soon_ns
         if self._up.pending.next_ns <= soon_ns:
             batch, flow = self._up.pending.take(max(now_ns, self._up.pending.next_ns))
             for number, rows in groups(flow):
@@ -267,7 +263,6 @@ class RelayLoop:
             self._unsent += unknown
             if unknown < len(known):
                 self._send(self._down, self._sock, batch.take(known) if unknown else batch)
-        return due
 
     def _send(self, direction: _Direction, sock: UdpSocket | None, batch: Batch) -> None:
         count, last_ns = len(batch.size), int(batch.time_ns[-1])
