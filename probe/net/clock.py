@@ -128,8 +128,11 @@ class Alarm:
         self._at = _Timespec()
         self._sleep = getattr(_libc, "clock_nanosleep", None)
 
-    def wait(self, until_ns: int, *, listen: bool = True) -> bool:
-        """Return at `until_ns`, or, which is True, sooner if a descriptor is readable (while it listens)."""
+    def wait(self, until_ns: int, *, listen: bool = True, exact: bool = True) -> bool:
+        """Return at `until_ns`, or, which is True, sooner if a descriptor is readable (while it listens).
+
+        Where about then will do (not `exact`), the second sleep is saved.
+        """
         waiter = self._listening if listen else self._deaf
         early_ns = until_ns - self.lead_ns
         begun_ns = now_ns = monotonic_ns()
@@ -140,6 +143,8 @@ class Alarm:
             late = now_ns - early_ns > self.lead_ns
             lead = self.lead_ns + (self.LATER_NS if late else -self.SOONER_NS)
             self.lead_ns = min(max(lead, self.MIN_LEAD_NS), self._longest_lead_ns)
+            if not exact:
+                return False
         if now_ns >= until_ns:
             return False
         if self._spin and until_ns - begun_ns > 5 * self.lead_ns:

@@ -13,7 +13,7 @@ from probe.net.job import SENDING, WAITING
 from probe.net.quality import LoopWatch
 from probe.net.udp import UdpSocket
 
-TICK_NS = 150_000
+TICK_NS = 200_000
 """The loop comes round so often at most: packets due meanwhile leave together. That keeps a thousand calls
 within a fraction of a millisecond of their schedule for a third of the processor time."""
 HEED_NS = 1_000_000
@@ -110,7 +110,7 @@ class MediaLoop:
         listen = not self._kernel_stamped or (self._nack and wake_ns - now_ns > HEED_NS) or next_ns == FOREVER
         if wake_ns <= now_ns:
             return
-        readable = self._alarm.wait(wake_ns, listen=listen)
+        readable = self._alarm.wait(wake_ns, listen=listen, exact=wake_ns <= next_ns)
         self.watch.woke(wake_ns, monotonic_ns())
         if readable and not self._sock.unstamped and (told := self._sock.transmitted()):
             self._client.on_transmitted(*told)  # a late stamp would go on waking us
