@@ -7,11 +7,14 @@ from functools import cache
 
 import numpy as np
 
+from probe.impairment.delay import evenly_drawn
 from probe.impairment.link import DROPPED, Link
 from probe.impairment.profile import Chance, Impairment, Loss, Reorder
 
 _GRID = 4000
 VOICE_PPS = 50
+MOVED = 1.2
+"""A mean delay that is more than this many times what was asked for is told."""
 
 
 @cache
@@ -74,7 +77,9 @@ def advice(impairment: Impairment) -> Iterator[str]:
             "netem's correlation of delays has no effect, in the kernel or here: use jitter_correlation for jitter "
             "that moves slowly"
         )
+    yield from _of_jitter(impairment)
     yield from _of_order(impairment)
+    yield from _of_queue(impairment)
     yield from _of_limit(impairment)
     if impairment.timeline is not None:
         for step in impairment.timeline.steps:
@@ -103,6 +108,29 @@ def _of_order(impairment: Impairment) -> Iterator[str]:
                 f"a delay of {impairment.delay_ns / 1e6:g} ms is shorter than the {spacing_ms:g} ms between packets of "
                 "a voice stream: nothing waits that could be overtaken"
             )
+
+
+def _of_jitter(impairment: Impairment) -> Iterator[str]:
+    """A draw below zero is no delay at all, and takes the mean with it."""
+    if not impairment.jitter_ns:
+        return
+    drawn = evenly_drawn(impairment.delay_ns, impairment.jitter_ns, impairment.distribution)
+    mean_ns = float(np.maximum(drawn, 0).mean())
+    if mean_ns > MOVED * impairment.delay_ns:
+        yield (
+            f"`delay {impairment.delay_ns / 1e6:g}ms {impairment.jitter_ns / 1e6:g}ms` lets "
+            f"{100 * float((drawn <= 0).mean()):.0f} % of the packets pass at once and delays by "
+            f"{mean_ns / 1e6:.3g} ms on average: give a delay of the size of the jitter"
+        )
+
+
+def _of_queue(impairment: Impairment) -> Iterator[str]:
+    bounded = impairment.queue_ns is not None or impairment.limit_packets is not None
+    if impairment.rate_bps is not None and not bounded:
+        yield (
+            f"nothing bounds the queue in front of {impairment.rate_bps / 1e6:g} Mbit/s: a stream above that waits ever "
+            "longer; give a queue, such as 300ms"
+        )
 
 
 def _of_limit(impairment: Impairment) -> Iterator[str]:

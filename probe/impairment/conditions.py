@@ -71,22 +71,21 @@ class Conditions:
         return any(step.outage == "hold" or step.impairment.rate_bps for step in steps)
 
     def mean_rates(self, edges_ns: Times) -> NDArray[np.float64]:
-        """(n,) the bit/s that the line can carry on average between n + 1 moments; infinite: no limit."""
+        """(n,) the bit/s that the line can carry on average between n + 1 moments; infinite: no limit. Where a
+        condition has no limit, or loses all, that of the first moment counts."""
         rate, capacity = self._impairment.rate_bps, self.capacity
         if capacity is None or not self.in_bits:
             working = np.diff(edges_ns if capacity is None else capacity.work(edges_ns)) / np.diff(edges_ns)
             return np.where(working > 0, working * (rate or inf), 0.0)
         bits = np.diff(capacity.work(edges_ns)) / UNITS
         rates: NDArray[np.float64] = bits * 1e9 / np.diff(edges_ns)
-        return np.where(self._boundless(edges_ns[:-1]), inf, rates)
-
-    def _boundless(self, time_ns: Times) -> NDArray[np.bool_]:
-        """Whether the condition that holds at each time has no limit (which `capacity` has a figure for)."""
         if self._timeline is None:
-            return np.zeros(len(time_ns), np.bool_)
+            return rates
         steps = self._timeline.steps
-        endless = np.array([step.outage != "hold" and not step.impairment.rate_bps for step in steps])
-        return endless[self.visits(time_ns) % len(steps)]
+        step = self.visits(edges_ns[:-1]) % len(steps)
+        endless = np.array([not (each.outage or each.impairment.rate_bps) for each in steps])
+        dropping = np.array([each.outage == "drop" for each in steps])
+        return np.where(dropping[step], 0.0, np.where(endless[step], inf, rates))
 
     def visits(self, time_ns: Times) -> NDArray[np.int64]:
         """(n,) the number of the condition at each time, counted over all rounds of the time line."""

@@ -60,6 +60,14 @@ def table_delays(mean_ns: int, spread_ns: int, distribution: Distribution) -> Ti
     return delays
 
 
+def evenly_drawn(mean_ns: int, spread_ns: int, distribution: Distribution) -> NDArray[np.float64]:
+    """Delays at evenly spaced ranks of any distribution, negative ones included."""
+    if distribution == "uniform":
+        ranks = (np.arange(TABLE_SIZE) + 0.5) / TABLE_SIZE
+        return mean_ns - spread_ns + ranks * (2 * spread_ns)
+    return table_delays(mean_ns, spread_ns, distribution).astype(np.float64)
+
+
 class DelayLine:
     """The delays of packets, in their order. A negative one means at once, unless the line adds to it."""
 

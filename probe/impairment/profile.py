@@ -121,7 +121,10 @@ class Impairment:
         if self.limit_packets is not None and self.queue_ns is not None:
             raise ValueError("`queue` and `limit` bound the same queue: give one of them")
         if self.overhead_bytes < 0:
-            raise ValueError(f"an overhead of {self.overhead_bytes} bytes is impossible: give 0 or more")
+            raise ValueError(
+                f"headers of {self.overhead_bytes} bytes are impossible: an overhead leaves out all of a packet's "
+                f"{UDP_OVERHEAD_BYTES} bytes of headers at most"
+            )
         if self.cell_bytes < 0 or self.cell_bytes + self.cell_overhead_bytes < 0:
             raise ValueError("a cell of less than no bytes is impossible: give 0 or more")
         if (self.cell_bytes or self.cell_overhead_bytes) and self.rate_bps is None:

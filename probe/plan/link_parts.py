@@ -130,8 +130,9 @@ class LossSpec(Strict):
 
 
 def full_ratio(value: object) -> object:
-    """`3%` for `{ratio: 3%}`."""
-    return {"ratio": value} if isinstance(value, str) else value
+    """`3%` for `{ratio: 3%}`; a number goes the same way, to be told that it has no % sign."""
+    bare = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+    return {"ratio": value} if bare else value
 
 
 class ChanceSpec(Strict):

@@ -63,9 +63,29 @@ def parse_gym(text: str, file: str, part: str | None) -> list[Segment]:
         raise ValueError(f"{file}:1: {which} trace_pattern")
     name = part or parts[0]
     pattern = _pattern(document.get(name))
+    lines = _lines_of(text, name, len(pattern))
     return [
-        _gym_segment(item, f"{file}:1: {name} segment {number}") for number, item in enumerate(pattern, 1)
+        _gym_segment(item, f"{file}:{line}: {name} segment {number}")
+        for number, (item, line) in enumerate(zip(pattern, lines, strict=True), 1)
     ]
+
+
+def _lines_of(text: str, part: str, segments: int) -> list[int]:
+    """The line on which each segment of a part begins; Python's reader of JSON keeps no places.
+
+    The first line where the file is laid out in another way than these files are.
+    """
+    decoder, lines = json.JSONDecoder(), []
+    at = text.find("[", text.find('"trace_pattern"', text.find(f'"{part}"'))) + 1
+    try:
+        for _ in range(segments):
+            while text[at] in " \t\r\n,":
+                at += 1
+            lines.append(text.count("\n", 0, at) + 1)
+            _, at = decoder.raw_decode(text, at)
+    except (ValueError, IndexError):
+        return [1] * segments
+    return lines
 
 
 def _pattern(part: Any) -> list[Any]:

@@ -78,6 +78,28 @@ def test_netems_jitter_reorders_a_voice_stream() -> None:
             Impairment(100 * MS, limit_packets=50),
             ["limit counts the packets in the delay too: 50 packets in 100 ms lose all above 500 packets/s"],
         ),
+        (  # a kernel was measured with these: 40.1 % at once, a mean of 18.06 ms
+            Impairment(10 * MS, 50 * MS, "uniform"),
+            [
+                (
+                    "`delay 10ms 50ms` lets 40 % of the packets pass at once and delays by 18 ms on average: "
+                    "give a delay of the size of the jitter"
+                )
+            ],
+        ),
+        (Impairment(50 * MS, 50 * MS, "uniform"), []),
+        (Impairment(25 * MS, 50 * MS, "pareto"), []),
+        (
+            Impairment(rate_bps=1_000_000),
+            [
+                (
+                    "nothing bounds the queue in front of 1 Mbit/s: a stream above that waits ever longer; "
+                    "give a queue, such as 300ms"
+                )
+            ],
+        ),
+        (Impairment(rate_bps=1_000_000, queue_ns=0), []),
+        (Impairment(rate_bps=1_000_000, limit_packets=20), []),
     ],
 )
 def test_sentences(impairment: Impairment, sentences: list[str]) -> None:

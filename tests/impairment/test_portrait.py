@@ -27,7 +27,7 @@ def test_a_time_line_is_drawn_step_by_step() -> None:
     service_ms = 62 * 8 / 1000  # 20 bytes of payload and 42 of headers at 1 Mbit/s
     assert np.allclose(up.median_ns[[0, 1, 4, 5]] / 1e6, 40 + service_ms, atol=1e-3)
     assert np.allclose(up.median_ns[[3, 7]] / 1e6, 400 + 10 * service_ms, atol=1e-2)
-    assert np.allclose(up.rate_bps, [1e6, 1e6, 1e6, 1e5] * 2, rtol=1e-6)
+    assert np.allclose(up.rate_bps, [1e6, 1e6, 0, 1e5] * 2, rtol=1e-6)
     assert (down.median_ns == 0).all()
     assert (down.rate_bps == inf).all()
 

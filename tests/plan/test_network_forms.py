@@ -193,6 +193,7 @@ def test_a_plan_may_hold_a_network_with_files(tmp_path: Path) -> None:
             "up: {loss: {gemodel: [1%], burst: 3}}",
             "1:12: `burst` and `netem_correlation` belong to a ratio: leave them out of `gemodel`",
         ),
+        ("up: {loss: 0.1}", "1:12: 0.1 has no % sign: write 3% or 0.5%"),
         ("up: {loss: {gemodel: [1]}}", "1:23: 1 has no % sign: write 3% or 0.5%"),
         ("up: {loss: {state: []}}", "1:20: this is empty: at least one is needed"),
         (
@@ -237,6 +238,7 @@ def test_a_plan_may_hold_a_network_with_files(tmp_path: Path) -> None:
         ("up: {trace: none.json}", "none.json:1: neither uplink nor downlink has a trace_pattern"),
         ("up: {trace: {file: none.json, part: uplink}}", "none.json:1: uplink has no trace_pattern"),
         ("up: {trace: loss.json}", "loss.json:1: uplink segment 1: a loss of 10 is no ratio: give 0 to 1"),
+        ("up: {trace: {file: laid.json, part: downlink}}", "laid.json:7: downlink segment 2 has no duration"),
         ("up: {trace: field.json}", "field.json:1: uplink segment 1: the field 'bandwidth' is unknown"),
         ("up: {trace: names.csv}", "names.csv:1: the column 'rate' is unknown: use delay_ms, duration_ms"),
         ("up: {trace: short.csv}", "short.csv:3: 1 values for 2 columns"),
@@ -261,6 +263,10 @@ def test_what_cannot_be_is_told_with_its_place(tmp_path: Path, text: str, senten
         "two.json": json.dumps({"uplink": pattern, "downlink": pattern}),
         "none.json": "{}",
         "loss.json": json.dumps({"uplink": {"trace_pattern": [{"duration": 1, "loss": 10}]}}),
+        "laid.json": (
+            '{"uplink": {"trace_pattern": [\n {"duration": 1}]},\n "downlink":\n {"trace_pattern":\n'
+            '  [{"duration": 1},\n\n   {"loss": 0.1}]}}'
+        ),
         "field.json": json.dumps({"uplink": {"trace_pattern": [{"duration": 1, "bandwidth": 10}]}}),
         "names.csv": "time_s,rate\n",
         "short.csv": "time_s,rate_kbps\n1,2\n3\n",
