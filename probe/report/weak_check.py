@@ -10,11 +10,12 @@ from pathlib import Path
 
 from rich.text import Text
 
-from probe.analysis.population import Population, Share, pooled
-from probe.analysis.results import Assessment, Judgement, SessionSummary
+from probe.analysis.population import Share, pooled
+from probe.analysis.results import Assessment, Judgement, Poolable, SessionSummary
 from probe.errors import ConfigError
 from probe.impairment.profile import CLEAN, NetworkProfile
 from probe.net.node_key import client_key
+from probe.objectives import METRICS
 from probe.plan.adhoc import LIMITS, adhoc_plan
 from probe.plan.fields import Endpoint
 from probe.plan.library import read_network
@@ -25,6 +26,7 @@ from probe.report.document import document
 from probe.report.facts import judgement_facts
 from probe.report.grid import Column, Grid
 from probe.report.latency import INFINITE_NOTE
+from probe.report.loss import DOWN, UP
 from probe.report.numbers import INFINITE, NO_DATA, milliseconds, percent, share
 from probe.report.output import Output
 from probe.report.run import measured
@@ -34,9 +36,17 @@ from probe.report.words import threshold_word
 from probe.session.run import RunOptions, prepare
 
 RESULTS = Path("results")
-_WAYS = (("up", "↑ up"), ("down", "↓ down"))
-_SHARES = (("loss", "loss %"), ("residual", "not in time %"), ("recovered", "recovered %"))
-_TIMES = (("rtt", "p50", "rtt ms p50"), ("rtt", "p95", "rtt ms p95"), ("connect", "p50", "connect ms"))
+_MEASURES: tuple[tuple[str, str | None, str], ...] = (
+    *(
+        (f"{way}.{metric}", None, f"{arrow} {words}")
+        for way, arrow in (("up", UP), ("down", DOWN))
+        for metric, words in (("loss", "loss %"), ("residual", "not in time %"), ("recovered", "recovered %"))
+    ),
+    ("rtt", "p50", "rtt ms p50"),
+    ("rtt", "p95", "rtt ms p95"),
+    ("connect", "p50", "connect ms p50"),
+)
+"""Metric, aggregate, and what stands in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +131,14 @@ def _quantity(name: str, text: str, parse: Callable[[object], int]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A measure on both networks; `judgement` where the weak one has a limit."""
+    """A measure on both networks, pooled over the sessions of each; `judgement` where the weak one has a limit."""
 
     call: str
-    measure: str
-    clean: str
-    weak: str
+    metric: str
+    aggregate: str | None
+    words: str
+    clean: Poolable | None
+    weak: Poolable | None
     judgement: Judgement | None
 
 
@@ -145,8 +157,9 @@ def check_table(assessment: Assessment, network: NetworkProfile) -> Grid:
     )
     infinite = False
     for row in _rows(assessment, network):
-        infinite |= INFINITE in (row.clean, row.weak)
-        grid.add(row.call, row.measure, row.clean, row.weak, *_judged(row.judgement))
+        clean, weak = (_text(part, row) for part in (row.clean, row.weak))
+        infinite |= INFINITE in (clean, weak)
+        grid.add(row.call, row.words, clean, weak, *_judged(row.judgement))
     if infinite:
         grid.notes.append(Text(INFINITE_NOTE, style="dim"))
     return grid
@@ -171,43 +184,44 @@ def _rows(assessment: Assessment, network: NetworkProfile) -> Iterator[Row]:
             for judgement in assessment.thresholds
             if (judgement.scope.get("scenario"), judgement.scope.get("network")) == (call, network.name)
         }
-        for way, arrow in _WAYS:
-            for metric, words in _SHARES:
-                name = f"{way}.{metric}"
-                clean, weak = (_share(sessions, name) for sessions in parts)
-                yield Row(call, f"{arrow} {words}", clean, weak, judged.get(name))
-        for metric, aggregate, words in _TIMES:
-            clean, weak = (_time(sessions, metric, aggregate) for sessions in parts)
-            yield Row(call, words, clean, weak, None)
+        for metric, aggregate, words in _MEASURES:
+            clean, weak = (_pool(sessions, metric) for sessions in parts)
+            yield Row(call, metric, aggregate, words, clean, weak, judged.get(metric))
 
 
-def _share(sessions: Sequence[SessionSummary], name: str) -> str:
+def _pool(sessions: Sequence[SessionSummary], name: str) -> Poolable | None:
     parts = [session.values[name] for session in sessions if name in session.values]
-    if not parts:
-        return NO_DATA
-    whole: Share = pooled(parts)
-    if name.endswith("recovered"):
-        return percent(whole.ratio)
-    return share(whole.ratio, whole.hits, whole.n)
+    whole: Poolable | None = pooled(parts) if parts else None
+    return whole
 
 
-def _time(sessions: Sequence[SessionSummary], name: str, aggregate: str) -> str:
-    parts = [session.values[name] for session in sessions if name in session.values]
-    if not parts:
+def _text(part: Poolable | None, row: Row) -> str:
+    if part is None:
         return NO_DATA
-    whole: Population = pooled(parts)
-    value = whole.value(aggregate)
+    if isinstance(part, Share):
+        return percent(part.ratio) if "recovered" in row.metric else share(part.ratio, part.hits, part.n)
+    value = part.value(row.aggregate)
     infinite = value is not None and math.isinf(value)
     return milliseconds(None if infinite else value, infinite=infinite)
 
 
 def _document_of(row: Row) -> Json:
-    judgement = row.judgement
-    return {
-        "call": row.call,
-        "measure": row.measure,
-        "clean": row.clean,
-        "weak": row.weak,
-        "verdict": None if judgement is None else judgement.verdict,
-        "reason": None if judgement is None else sentence(judgement_facts(judgement)),
+    judgement, name = row.judgement, row.metric if row.aggregate is None else f"{row.metric}.{row.aggregate}"
+    told: Json = {
+        "scenario": row.call,
+        "metric": name,
+        "unit": METRICS[row.metric].unit,
+        "clean": _value(row.clean, row),
+        "weak": _value(row.weak, row),
     }
+    if judgement is not None:
+        reason = sentence(judgement_facts(judgement))
+        told |= {"expr": judgement.expr, "verdict": judgement.verdict, "reason": reason}
+    return told
+
+
+def _value(part: Poolable | None, row: Row) -> Json:
+    """A number (null: no data, or infinite), and of how many packets or sessions it is."""
+    value = None if part is None else part.value(row.aggregate)
+    infinite = value is not None and math.isinf(value)
+    return {"value": None if infinite else value, "infinite": infinite, "n": 0 if part is None else part.n}

@@ -44,9 +44,12 @@ def test_clean_and_weak_are_measured_in_turn_and_kept(
         assert cells[call, "slow"]["rtt_ms"]["min"] >= 50
         assert cells[call, "clean"]["rtt_ms"]["min"] < 50
     rows = document["check"]["rows"]
-    judged = [row for row in rows if row["verdict"] is not None]
-    assert [row["measure"] for row in judged] == ["↑ up not in time %", "↓ down not in time %"] * 2
+    judged = [row for row in rows if "verdict" in row]
+    assert [row["metric"] for row in judged] == ["up.residual", "down.residual"] * 2
     assert all(row["verdict"] == "inconclusive" and row["reason"] for row in judged)
+    trips = {row["scenario"]: row for row in rows if row["metric"] == "rtt.p50"}
+    assert trips["voice"]["clean"]["n"] == trips["voice"]["weak"]["n"] == 25
+    assert trips["voice"]["weak"]["value"] >= 50
     # What is kept is a run as any other.
     assert execute(app, ["report", document["run_id"], "--results", results, "--json"]) == 4
     again = json.loads(capsys.readouterr().out)
