@@ -27,6 +27,7 @@ from probe.report.facts import judgement_facts
 from probe.report.grid import Column, Grid
 from probe.report.latency import INFINITE_NOTE
 from probe.report.loss import DOWN, UP
+from probe.report.network_words import direction_words
 from probe.report.numbers import INFINITE, NO_DATA, milliseconds, percent, share
 from probe.report.output import Output
 from probe.report.run import measured
@@ -78,6 +79,8 @@ def check_and_report(options: CheckOptions, output: Output) -> int:
         return assessment.exit_code
     if not output.quiet:
         output.out.print(check_table(assessment, network))
+        output.out.print()
+        output.out.print(applied_table(assessment, network))
     output.out.print(overall(assessment))
     if not output.quiet:
         output.note(f"kept in {run_options.results}; in full: probe report {assessment.run_id}")
@@ -165,6 +168,45 @@ def check_table(assessment: Assessment, network: NetworkProfile) -> Grid:
     return grid
 
 
+def applied_table(assessment: Assessment, network: NetworkProfile) -> Grid:
+    """What the weak network was set to, what its relay did, and what the streams saw of it."""
+    grid = Grid(
+        [
+            Column("call", left=True, label=1),
+            Column("way", left=True),
+            Column("loss % (burst)\nset"),
+            Column("applied"),
+            Column("measured"),
+            Column("delay ms\nset"),
+            Column("applied\nmean"),
+        ]
+    )
+    for call in LIMITS:
+        sessions = [s for s in assessment.sessions if _is(s, call, network.name) and s.record.impairment]
+        for way, arrow, impairment in (("up", UP, network.up), ("down", DOWN, network.down)):
+            done = [session.record.impairment for session in sessions]
+            offered = sum(item[way]["offered"] for item in done)
+            lost = sum(item[way][name] for item in done for name in ("lost", "outage", "overflowed"))
+            delays = [item[f"delay_{way}"] for item in done if item.get(f"delay_{way}", {}).get("n")]
+            packets = sum(delay["n"] for delay in delays)
+            mean = sum(delay["n"] * delay["mean_ms"] for delay in delays) / packets if packets else None
+            words = direction_words(impairment)
+            seen = _pool(sessions, f"{way}.loss")
+            grid.add(
+                *(call, arrow, words.loss_percent),
+                share(lost / offered if offered else None, lost, offered),
+                share(seen.ratio, seen.hits, seen.n) if isinstance(seen, Share) else NO_DATA,
+                *(words.delay_ms, milliseconds(mean)),
+            )
+    note = "applied: to all packets of the stream, repairs and handshakes too; measured: first transmissions."
+    grid.notes.append(Text(note, style="dim"))
+    return grid
+
+
+def _is(session: SessionSummary, call: str, network: str) -> bool:
+    return (session.record.scenario, session.record.network) == (call, network)
+
+
 def _judged(judgement: Judgement | None) -> tuple[str | Text, ...]:
     if judgement is None:
         return "", "", ""
@@ -176,7 +218,7 @@ def _judged(judgement: Judgement | None) -> tuple[str | Text, ...]:
 def _rows(assessment: Assessment, network: NetworkProfile) -> Iterator[Row]:
     for call in LIMITS:
         parts = [
-            [s for s in assessment.sessions if (s.record.scenario, s.record.network) == (call, name)]
+            [session for session in assessment.sessions if _is(session, call, name)]
             for name in (CLEAN.name, network.name)
         ]
         judged = {

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from probe.analysis.results import Assessment
 from probe.cli import app
 from probe.cli.failures import execute
+from probe.impairment.profile import NetworkProfile
+from probe.plan.library import load_network
+from probe.report.weak_check import applied_table, check_table
+from probe.session.run import judge_run
 from tests.nodes import KEY, node_process
 
 pytestmark = pytest.mark.net
@@ -50,10 +58,22 @@ def test_clean_and_weak_are_measured_in_turn_and_kept(
     trips = {row["scenario"]: row for row in rows if row["metric"] == "rtt.p50"}
     assert trips["voice"]["clean"]["n"] == trips["voice"]["weak"]["n"] == 25
     assert trips["voice"]["weak"]["value"] >= 50
+    shown = drawn(judge_run(Path(results), document["run_id"]), load_network(str(network)))
+    assert re.search(r"voice +↑ up +0 +0\.00 \(0/\d+\) +0\.00 \(0/25\) +30 +30\.\d", shown)
+    assert re.search(r"↓ down +0 +0\.00 \(0/\d+\) +0\.00 \(0/25\) +20 +20\.\d", shown)
+    assert shown.count("? inconclusive") == 4
     # What is kept is a run as any other.
     assert execute(app, ["report", document["run_id"], "--results", results, "--json"]) == 4
     again = json.loads(capsys.readouterr().out)
     assert again["thresholds"] == document["thresholds"]
+
+
+def drawn(assessment: Assessment, network: NetworkProfile) -> str:
+    console = Console(width=160, file=StringIO())
+    console.print(check_table(assessment, network))
+    console.print(applied_table(assessment, network))
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
