@@ -171,8 +171,9 @@ class Arrivals:
                 return
         self._take_good(batch, words, stream, repair)
 
-    def take_copies(self, batch: Batch, repair: Repair) -> None:
-        """Take packets that a remedy brought; one of which the original, or a copy, is there is no repair."""
+    def take_copies(self, batch: Batch) -> None:
+        """Take packets that remedies brought (their tags say which, `Restored`); one of which the original, or a
+        copy, is there is no repair."""
         words = media.read_words(batch.data)
         stream = (words[:, media.W_SSRC] - np.uint32(self._media_ssrc)).astype(np.int64)
         good = stream < self._streams
@@ -181,7 +182,8 @@ class Arrivals:
         good[good] &= self._received_ns[keys[good]] == NEVER
         good[good] &= self._rows["down_repaired_ns"][keys[good]] == NEVER
         if good.any():
-            self._take_good(batch.take(good), words[good], stream[good], repair)
+            assert batch.tag is not None
+            self._take_good(batch.take(good), words[good], stream[good], batch.tag[good])
 
     def _only_good(
         self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]
@@ -200,24 +202,27 @@ class Arrivals:
         return good
 
     def _take_good(
-        self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64], repair: Repair
+        self,
+        batch: Batch,
+        words: NDArray[np.uint32],
+        stream: NDArray[np.int64],
+        repair: Repair | NDArray[np.int64],
     ) -> None:
         self._note_counters(int(words[-1, media.W_COUNTERS]))
         keys = words[:, media.W_INDEX].astype(np.int64) * self._streams + stream
         sequence = words[:, media.W_REFLECTED].astype(np.int64)
         arrived, left = media.read_time(words, media.W_T2), media.read_time(words, media.W_T3)
         self._note_node_times(keys, words, sequence, arrived, left)
-        if repair:
-            self._take_repairs(keys, batch.time_ns, repair)
+        copies = repair is not Repair.NONE
+        if copies:
+            self._take_repairs(keys, batch.time_ns, np.broadcast_to(repair, len(keys)))
         else:
             self._take_all_told(words, stream)
             last = last_rows(stream)
             self._last_sequence[stream[last]], self._last_key[stream[last]] = sequence[last], keys[last]
             self._take_originals(keys, batch, left - arrived)
         if self._nack:
-            self._nack.on_received(
-                stream, sequence, batch.time_ns, occurrences(stream), repair=repair != Repair.NONE
-            )
+            self._nack.on_received(stream, sequence, batch.time_ns, occurrences(stream), repair=copies)
 
     def _note_counters(self, counters: int) -> None:
         self._counts.policed, self._counts.node_socket_dropped = counters >> 16, counters & 0xFFFF
@@ -276,12 +281,11 @@ class Arrivals:
         if self._nack:
             self._nack.rtt_ns = self.rtt_ns
 
-    def _take_repairs(self, keys: NDArray[np.int64], time_ns: Times, repair: Repair) -> None:
+    def _take_repairs(self, keys: NDArray[np.int64], time_ns: Times, repair: NDArray[np.int64]) -> None:
         rows = self._rows
-        if repair == Repair.RTX:
-            count_up(rows["down_retransmissions"], keys)
+        count_up(rows["down_retransmissions"], keys[repair == Repair.RTX])
         unrepaired = rows["down_repaired_ns"][keys] == NEVER
-        keys, time_ns = keys[unrepaired], time_ns[unrepaired]
         # Assigned backwards, so that the first of several copies stays.
-        rows["down_repaired_ns"][keys[::-1]] = time_ns[::-1]
-        rows["down_repair"][keys] = repair
+        keys = keys[unrepaired][::-1]
+        rows["down_repaired_ns"][keys] = time_ns[unrepaired][::-1]
+        rows["down_repair"][keys] = repair[unrepaired][::-1]

@@ -213,8 +213,8 @@ class MediaClient:
         found = self._restorer.restore(batch)
         for plain in found.plain:
             self._receive(plain)
-        for remedy, copies in found.copies:
-            self._arrivals.take_copies(copies, remedy)
+        if len(found.copies.size):
+            self._arrivals.take_copies(found.copies)
         self.counts.corrupt += found.broken
 
     def _receive(self, batch: Batch) -> None:

@@ -112,13 +112,14 @@ class Protector:
 
 
 class Restored(NamedTuple):
-    """What arrived, without remedies: `plain` as if there were none, and packets that these brought or rebuilt.
+    """What arrived, without remedies: `plain` as if there were none, and packets that these brought or rebuilt, in
+    the order of arrival; the tag of a copy is its `Repair`.
 
     `broken` packets claimed to be RED and were not.
     """
 
     plain: list[Batch]
-    copies: list[tuple[Repair, Batch]]
+    copies: Batch
     broken: int
 
 
@@ -153,13 +154,18 @@ class Restorer:
         broken = 0
         if self._red:
             arrived, copies, broken = unwrap(arrived)
-            rebuilt = join([*unwrap(rebuilt)[:2]])._replace(kernel_stamped=batch.kernel_stamped)
+            rebuilt = join([*unwrap(rebuilt)[:2]])
         rest = batch.take(others) if others.any() else empty_batch()
+        brought = join([_tagged(copies, Repair.RED), _tagged(rebuilt, Repair.FEC)])
         return Restored(
             [part for part in (rest, arrived) if len(part.size)],
-            [(kind, part) for kind, part in ((Repair.RED, copies), (Repair.FEC, rebuilt)) if len(part.size)],
+            brought._replace(kernel_stamped=batch.kernel_stamped),
             broken,
         )
+
+
+def _tagged(batch: Batch, remedy: Repair) -> Batch:
+    return batch._replace(tag=np.full(len(batch.size), int(remedy)))
 
 
 def _word(data: NDArray[np.uint8], at: int) -> NDArray[np.uint32]:

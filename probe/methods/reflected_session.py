@@ -185,13 +185,13 @@ class ReflectedSession:
         found = restorer.restore(batch.take(slice(passed)))
         for plain in found.plain:
             strays += self._sort_out(plain, media.read_words(plain.data), self._take)
-        for remedy, copies in found.copies:
-            self._take_copies(copies, log.RED if remedy == Repair.RED else log.FEC)
+        if len(found.copies.size):
+            self._take_copies(found.copies)
         self.counts.corrupt += found.broken
         return strays
 
-    def _take_copies(self, batch: Batch, flag: int) -> None:
-        """Log packets that a remedy brought and of which nothing has arrived yet."""
+    def _take_copies(self, batch: Batch) -> None:
+        """Log packets that remedies brought (their tags say which) and of which nothing has arrived yet."""
         words = media.read_words(batch.data)
         stream = (words[:, media.W_SSRC] - np.uint32(self._ssrc_base)).astype(np.int64)
         good = (stream < self._streams) & self._good(batch, words)
@@ -204,7 +204,9 @@ class ReflectedSession:
         batch, stream, index = batch.take(good), stream[good], index[good]
         self._copied[key[good]] = True
         self.counts.repairs += len(index)
-        self._append(batch, stream, index, flag)
+        assert batch.tag is not None
+        flags = np.where(batch.tag == Repair.RED, np.uint8(log.RED), np.uint8(log.FEC))
+        self._append(batch, stream, index, flags)
         if self._nack:
             self._nack.on_received(stream, index, batch.time_ns, repair=True)
 
