@@ -15,6 +15,7 @@ from probe.plan.library import read_network
 from probe.plan.networks import to_document
 from probe.plan.scalars import parse_duration
 from probe.records import COMPLETED, Json
+from probe.report.flags import quantity_of
 from probe.report.grid import Column, Grid
 from probe.report.latency import INFINITE_NOTE, percentile
 from probe.report.loss import DOWN, UP
@@ -67,10 +68,7 @@ def _own_span(impairment: Impairment) -> int:
 
 
 def _duration(text: str) -> int:
-    try:
-        duration = parse_duration(text)
-    except ValueError as error:
-        raise ConfigError(f"--duration {text}: {error}") from None
+    duration = quantity_of("--duration", text, parse_duration)
     if not _SECOND_NS <= duration <= 600 * _SECOND_NS:
         raise ConfigError(f"--duration {text}: give 1s to 10m")
     return duration

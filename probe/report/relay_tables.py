@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.text import Text
+
 from probe.impairment.counters import LinkCounters
+from probe.impairment.held import deviation
 from probe.impairment.profile import Impairment, NetworkProfile
 from probe.net.lateness import LatenessSummary
 from probe.net.relay_process import DelaySummary, RelayCounters
@@ -39,6 +42,8 @@ def relayed_table(network: NetworkProfile, relayed: Relayed) -> Grid:
     ):
         for row in _rows(impairment, link, sent, pending, delay, counters.lateness, seconds):
             grid.add(way, *row)
+        if said := deviation(impairment, link):
+            grid.notes.append(Text(f"{way}: {said}", style="dim"))
     return grid
 
 
@@ -126,6 +131,10 @@ def relayed_document(
         "stopped_by": stopped_by,
         "set": to_document(network),
         "counters": relayed.counters.to_json(),
+        "deviation": {
+            "up": deviation(network.up, relayed.counters.up),
+            "down": deviation(network.down, relayed.counters.down),
+        },
         "faults": own_faults(relayed.counters),
     }
 

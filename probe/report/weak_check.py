@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from probe.plan.scalars import parse_duration, parse_rate
 from probe.records import Json
 from probe.report.document import document
 from probe.report.facts import judgement_facts
+from probe.report.flags import quantity_of
 from probe.report.grid import Column, Grid
 from probe.report.latency import INFINITE_NOTE
 from probe.report.loss import DOWN, UP
@@ -114,22 +115,17 @@ def _prepared(options: CheckOptions, output: Output) -> tuple[NetworkProfile, Lo
         client_key(options.key_file),
         fingerprint=options.fingerprint,
         cafile=options.cafile,
-        duration_ns=_quantity("--duration", options.duration, parse_duration),
+        duration_ns=quantity_of("--duration", options.duration, parse_duration),
         video_bps=(
-            None if options.video_rate is None else _quantity("--video-rate", options.video_rate, parse_rate)
+            None
+            if options.video_rate is None
+            else quantity_of("--video-rate", options.video_rate, parse_rate)
         ),
         repeat=options.repeat,
     )
     for warning in warnings:
         output.note(f"warning: {warning.render()}")
     return network, loaded
-
-
-def _quantity(name: str, text: str, parse: Callable[[object], int]) -> int:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise ConfigError(f"{name} {text}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from probe.net.address import Address
 from probe.net.listen import parse_listen
 from probe.plan.library import read_network
 from probe.plan.scalars import parse_duration
+from probe.report.flags import quantity_of
 from probe.report.output import Output
 from probe.report.relay_tables import own_faults, relayed_document, relayed_table, standing
 from probe.session.relaying import Relayed, relay_until, target_of
@@ -121,10 +122,7 @@ def _live(console: Console) -> Live | None:
 
 
 def _duration(text: str) -> int:
-    try:
-        duration = parse_duration(text)
-    except ValueError as error:
-        raise ConfigError(f"--duration {text}: {error}") from None
+    duration = quantity_of("--duration", text, parse_duration)
     if duration <= 0:
         raise ConfigError(f"--duration {text}: give more than 0s")
     return duration
