@@ -154,9 +154,13 @@ class Line:
 
     def _within(self, arrival: Times, done: Times, limit: int) -> bool:
         """Whether no packet finds `limit` others inside; if so they are inside now."""
-        everyone = np.concatenate([np.array(self._inside, np.int64), done])
+        everyone = np.concatenate([np.array(self._inside, np.int64), np.maximum(done, arrival)])
         entered = len(self._inside) + np.arange(len(done))
-        left = np.searchsorted(np.sort(everyone), arrival, "right")
+        # A negative draw leaves at once, and not before it came: of those that came at the same moment, it is none
+        # of the earlier ones that it has made room for.
+        at_once = np.cumsum(done <= arrival)
+        yet_to_come = at_once[np.searchsorted(arrival, arrival, "right") - 1] - at_once + (done <= arrival)
+        left = np.searchsorted(np.sort(everyone), arrival, "right") - yet_to_come
         if int((entered - left).max()) >= limit:
             return False
         self._inside = everyone[everyone > arrival[-1]].tolist()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -46,11 +46,15 @@ def traffic(seed: int, packets: int = 400) -> tuple[Times, NDArray[np.int64], np
     limit=st.sampled_from([None, 3, 20]),
     low=st.sampled_from([0, -30 * MS]),
     jumping=st.booleans(),
+    together=st.booleans(),
 )
+@example(seed=1115978, rate=None, limit=3, low=-30 * MS, jumping=False, together=False)
 def test_it_is_the_kernels_queue(
-    seed: int, rate: int | None, limit: int | None, low: int, jumping: bool
+    seed: int, rate: int | None, limit: int | None, low: int, jumping: bool, together: bool
 ) -> None:
     arrival, size, source = traffic(seed)
+    if together:
+        arrival = arrival // (20 * MS) * 20 * MS
     delay = source.integers(low, 50 * MS, len(arrival))
     jumps = source.random(len(arrival)) < 0.2 if jumping else None
     # Without a rate netem reorders; an ordered line without one is its line at a speed without end.
