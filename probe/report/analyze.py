@@ -126,7 +126,7 @@ def analysis_report(analysis: Analysis) -> Iterator[RenderableType]:
     yield Text("")
     yield from strips(streams)
     for stream in streams:
-        for line in (rtcp_line(stream), *model_lines(stream, analysis.one_way_ms)):
+        for line in (rtcp_line(stream), *model_lines(stream)):
             if line:
                 yield Text(f"#{stream.number}  {line}")
     if total > MOST:

@@ -15,9 +15,9 @@ _OUTSIDE = {
 }
 
 
-def model_lines(stream: AnalysedStream, one_way_ms: tuple[float, float] | None) -> Iterator[str]:
+def model_lines(stream: AnalysedStream) -> Iterator[str]:
     """At most two."""
-    yield _e_model(stream, one_way_ms)
+    yield _e_model(stream)
     found = stream.metrics.gilbert
     if found is not None:
         yield (
@@ -26,7 +26,7 @@ def model_lines(stream: AnalysedStream, one_way_ms: tuple[float, float] | None) 
         )
 
 
-def _e_model(stream: AnalysedStream, one_way_ms: tuple[float, float] | None) -> str:
+def _e_model(stream: AnalysedStream) -> str:
     if stream.refused is not None:
         return (
             "No R or MOS: no Ie and Bpl are published for this codec. "
@@ -44,7 +44,7 @@ def _e_model(stream: AnalysedStream, one_way_ms: tuple[float, float] | None) -> 
         else f"R {low_r:.1f} to {high_r:.1f}, MOS {low_mos:.2f} to {high_mos:.2f} "
         f"({satisfaction(low_r)} to {satisfaction(high_r)})"
     )
-    unknown = "" if one_way_ms is not None else "; the one-way delay is not known (--one-way)"
+    unknown = "" if stream.one_way_ms is not None else "; the one-way delay is not known (--one-way)"
     outside = [_OUTSIDE[name] for name in found.outside]
     beyond = f"; extrapolated: {' and '.join(outside)}" if outside else ""
     return (

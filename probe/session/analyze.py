@@ -15,6 +15,7 @@ from probe.analysis.rtp_streams import RtpStream, find_streams
 from probe.analysis.series import Series
 from probe.analysis.series_source import of_session
 from probe.analysis.stream_metrics import Settings, StreamMetrics, stream_metrics
+from probe.analysis.two_clocks import least_round_trip
 from probe.errors import ConfigError
 from probe.records import Json
 from probe.session.analyze_options import Wanted
@@ -36,7 +37,10 @@ CODEC_OF_TYPE = {0: "g711-plc", 8: "g711-plc", 4: "g723.1-vad", 18: "g729a-vad"}
 
 @dataclass(frozen=True, slots=True)
 class AnalysedStream:
-    """`what` says which stream it is, in JSON's names. `refused` is why there is no E-model, None if there is one."""
+    """`what` says which stream it is, in JSON's names. `refused` is why there is no E-model, None if there is one.
+
+    `one_way_ms` is between which the smallest one-way delay lies, None if nothing is known of it.
+    """
 
     number: int
     what: Json
@@ -46,6 +50,7 @@ class AnalysedStream:
     direction: Literal["up", "down"] | None = None
     refused: str | None = None
     rtcp: RtcpFacts | None = None
+    one_way_ms: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,6 @@ class Analysis:
     streams: list[AnalysedStream]
     facts: Json = field(default_factory=dict)
     problems: tuple[str, ...] = ()
-    one_way_ms: tuple[float, float] | None = None
 
 
 TELEPHONY_HZ = 8000
@@ -100,10 +104,11 @@ def analyse(source: str, results: Path, wanted: Wanted) -> Analysis:
             direction=one.direction,
             refused=one.refused,
             rtcp=one.rtcp,
+            one_way_ms=one.settings.one_way_ms,
         )
         for number, one in _chosen(sources, wanted.stream, source)
     ]
-    return Analysis(source, kind, streams, facts, tuple(problems), wanted.one_way_ms)
+    return Analysis(source, kind, streams, facts, tuple(problems))
 
 
 def _chosen(sources: Sequence[_Source], number: int | None, source: str) -> list[tuple[int, _Source]]:
@@ -221,6 +226,9 @@ def _of_session(session: StoredSession, wanted: Wanted) -> Iterator[_Source]:
     settings = _settings(wanted, wanted.clock_hz or TELEPHONY_HZ, codec)
     if wanted.deadline_ns is None:
         settings = replace(settings, deadline_ns=record.deadline_ns)
+    trip_ns = None if record.one_way else least_round_trip(session.rows)
+    if wanted.one_way_ms is None and trip_ns is not None:
+        settings = replace(settings, one_way_ms=(0.0, trip_ns / 1e6))
     labels = ("vendor", "node", "scenario", "network", "window", "transport")
     ways: tuple[Literal["up", "down"], ...] = ("up",) if record.one_way else ("up", "down")
     for direction in ways:

@@ -40,8 +40,9 @@ def fit_profile(analysis: Analysis, name: str) -> NetworkProfile:
             raise _ambiguous(analysis, f"{len(paths)} paths")
     elif len(streams) > 1:
         raise _ambiguous(analysis, f"{len(streams)} streams")
-    low, high = analysis.one_way_ms or (0.0, 0.0)
-    floor_ns = round((low + high) / 2 * 1e6)
+    known = streams[0].one_way_ms
+    # Of a range the middle: half a round trip, for a run.
+    floor_ns = round(sum(known) / 2 * 1e6) if known else 0
     up, down = (
         _of_direction(streams, direction) or _of_direction(streams, other)
         for direction, other in (("up", "down"), ("down", "up"))
@@ -49,7 +50,7 @@ def fit_profile(analysis: Analysis, name: str) -> NetworkProfile:
     packets = sum(stream.metrics.sent for stream in streams)
     floor = (
         f"with {floor_ns / 1e6:g} ms for the fastest"
-        if analysis.one_way_ms
+        if known
         else "above the fastest: the path's own delay is not in it"
     )
     return NetworkProfile(

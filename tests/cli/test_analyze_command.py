@@ -211,6 +211,9 @@ def test_a_stored_run_has_both_directions(tmp_path: Path, capsys: pytest.Capture
     document = analyze(capsys, RUN_ID, "--results", tmp_path)
     assert [stream["what"]["direction"] for stream in document["streams"]] == ["up", "down"]
     assert document["facts"]["run_id"] == RUN_ID
+    model = document["streams"][0]["e_model"]
+    wait = model["mouth_to_ear_ms"]["high"] - model["mouth_to_ear_ms"]["low"]
+    assert 0 < wait < 2000  # from nothing to the round trip
     assert sum(stream["packets"]["lost"] for stream in document["streams"]) == 150
     by_folder = analyze(capsys, tmp_path / "runs" / RUN_ID)
     assert by_folder["streams"] == document["streams"]

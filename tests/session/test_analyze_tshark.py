@@ -6,6 +6,7 @@ Captures that we wrote, of every link and byte order; and RTP of ffmpeg and sipp
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import subprocess
@@ -180,6 +181,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def capture_of(recorded: dict[str, Path], name: str) -> Path:
     if name not in recorded:
+        assert os.environ.get("CI") != "true", f"{PROGRAMS[name]} is missing"
         pytest.skip(f"{PROGRAMS[name]} is not installed")
     return recorded[name]
 

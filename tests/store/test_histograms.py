@@ -7,10 +7,12 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probe.metrics import NEVER, Unsent
+from probe.store import histograms
 from probe.store.histograms import COUNTS, INFINITE, add_up, bucket_of, count_delays, write_histogram
 from probe.store.parquet import connect
 from tests.store.samples import MS, make_record, make_rows, query
@@ -84,3 +86,17 @@ def test_sql_reads_percentiles_within_half_a_per_cent(tmp_path: Path) -> None:
         percentile = float(np.quantile(exact, share, method="inverted_cdf"))
         assert abs(1.01 ** (bucket + 0.5) / percentile - 1) < 0.005001
     assert query(sql, f"{tmp_path}/hist/**/*.parquet", 0.95) == [(INFINITE,)]
+
+
+@pytest.mark.parametrize(
+    ("value", "index", "estimate"), [(76, 217, 75.9515), (100, 231, 100.4946), (400, 300, 399.4744)]
+)
+def test_t48_buckets_are_ddsketchs(
+    value: int, index: int, estimate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """quality.md T48: gamma 1.0202 for 1 %. DDSketch numbers a bucket by its upper end, ours by its lower one."""
+    gamma = 1.01 / 0.99
+    monkeypatch.setattr(histograms, "WIDTH", gamma)
+    (bucket,) = histograms.bucket_of(np.array([value * 1000]))
+    assert bucket + 1 == index
+    assert 2 * gamma ** (bucket + 1) / (gamma + 1) == pytest.approx(estimate, abs=1e-3)
