@@ -115,8 +115,8 @@ def serve(pipe: Pipe) -> None:
     except Exception as error:  # noqa: BLE001 (told to the parent, which raises it)
         pipe.send(error)
         return
-    Privileges(config.punctuality)  # to the end of this process
-    relay = RelayLoop(config, sock, pipe)
+    privileges = Privileges(config.punctuality)  # to the end of this process
+    relay = RelayLoop(config, sock, pipe, realtime=privileges.realtime)
     pipe.send(sock.local())
     relay.run()
 
@@ -153,7 +153,7 @@ class _Direction:
 class RelayLoop:
     """Forwards between the clients of one listening socket and one target."""
 
-    def __init__(self, config: RelayConfig, sock: UdpSocket, pipe: Pipe) -> None:
+    def __init__(self, config: RelayConfig, sock: UdpSocket, pipe: Pipe, *, realtime: bool = False) -> None:
         self._sock, self._pipe, self._idle_ns = sock, pipe, config.idle_ns
         self._selector = selectors.DefaultSelector()
         self._selector.register(sock.fileno(), selectors.EVENT_READ, sock)
@@ -163,6 +163,8 @@ class RelayLoop:
         self._flows = Flows(config.target, self._selector, idle_ns=config.idle_ns, plain=config.plain)
         self._pool = Pool()
         self._lead_ns = MIN_LEAD_NS
+        # A real-time process that stays awake from one release to the next would be stopped by the kernel (sched(7)).
+        self._longest_lead_ns = PREPARE_NS if realtime else MAX_LEAD_NS
         self._begin(config.conditions)
 
     def _begin(self, conditions: Conditions) -> None:
@@ -202,7 +204,7 @@ class RelayLoop:
         late_ns = monotonic_ns() - wake_ns
         if late_ns > 0:  # woken by the clock: learn how late that is, one time in nine later than the lead
             step_ns = 8_000 if late_ns > self._lead_ns else -1_000
-            self._lead_ns = min(max(self._lead_ns + step_ns, MIN_LEAD_NS), MAX_LEAD_NS)
+            self._lead_ns = min(max(self._lead_ns + step_ns, MIN_LEAD_NS), self._longest_lead_ns)
 
     def _quiet_ns(self, now_ns: int) -> int:
         """How long arrivals may lie unread: well within the time before any of them could leave."""

@@ -61,7 +61,9 @@ def _namespaces(facts: Json) -> str:
     ordinary = "an ordinary user may, too" if facts["ordinary_user"] else "an ordinary user may not"
     if facts["ordinary_user_error"]:
         ordinary += f": {facts['ordinary_user_error']}"
-    return f"made one; {ordinary}" if facts["ourselves"] else f"none: {facts['error']}"
+    return (
+        f"made one, as probe weak run does; {ordinary}" if facts["ourselves"] else f"none: {facts['error']}"
+    )
 
 
 def _netem(facts: Json) -> str:
@@ -138,8 +140,8 @@ REMEDIES = {
     "drop_count": "drops at a socket cannot be told from loss on the path here: keep the rate low",
     "namespaces": "use the relay, which needs nothing",
     "netem": "use the relay, which needs nothing",
-    "pasta": "sudo apt install passt",
-    "tun": "sudo modprobe tun && sudo chmod 666 /dev/net/tun; in a container: --device /dev/net/tun",
+    "pasta": "probe weak run brings a way out of its own; for other tools: sudo apt install passt",
+    "tun": "probe weak run does not need it; for other tools: sudo modprobe tun && sudo chmod 666 /dev/net/tun; in a container: --device /dev/net/tun",
     "cap_net_admin": "not needed where own networks can be made; else sudo, in a container: --cap-add NET_ADMIN",
     "cap_net_raw": "not needed to measure; else sudo, in a container: --cap-add NET_RAW",
     "realtime": REALTIME_HINT,
