@@ -9,7 +9,7 @@ from rich.text import Text
 from probe.analysis.results import GRADE_GOOD, Assessment, SessionSummary
 from probe.records import Json
 from probe.report import labels
-from probe.report.numbers import milliseconds, plural
+from probe.report.numbers import NO_DATA, milliseconds, plural
 from probe.report.outcome_reasons import outcome_sentence, restriction_sentence
 from probe.report.sentences import sentence
 from probe.report.words import grade_word
@@ -49,17 +49,29 @@ def session_sentences(session: SessionSummary) -> list[str]:
 
 def _how(sessions: Sequence[SessionSummary]) -> Text:
     """Where the times come from, and how punctual sending was."""
-    stamps = [session.quality.get("stamps") or {} for session in sessions]
-    found = {words: source for name, words in _STAMPS.items() if (source := _source(stamps, name))}
-    text = "No packet was stamped."
-    if found:
-        text = f"Time stamps ({', '.join(found)}): {', '.join(found.values())}."
+    text = _stamps(sessions)
     late = [(session.quality.get("lateness_ms") or {}).get("p99") for session in sessions]
     if known := [value for value in late if value is not None]:
         text += f" In the worst session 1 packet in 100 left {milliseconds(max(known))} ms late or more."
     for told in (_carrier(sessions), _levers(sessions)):
         text += f" {told}" if told else ""
     return Text(text, style="dim")
+
+
+def _stamps(sessions: Sequence[SessionSummary]) -> str:
+    """The four times of a packet, over UDP and over QUIC apart where they differ."""
+    stamps: dict[str, list[Json]] = {}
+    for session in sessions:
+        way = "QUIC" if "quic" in session.record.transport else "UDP"
+        stamps.setdefault(way, []).append(session.quality.get("stamps") or {})
+    found = {way: [_source(of_way, name) or NO_DATA for name in _STAMPS] for way, of_way in stamps.items()}
+    known = {way: sources for way, sources in found.items() if set(sources) != {NO_DATA}}
+    if not known:
+        return "No packet was stamped."
+    told = [", ".join(sources) for sources in known.values()]
+    if len(set(told)) > 1:
+        told = [f"{text} over {way}" for text, way in zip(told, known, strict=True)]
+    return f"Time stamps ({', '.join(_STAMPS.values())}): {'; '.join(dict.fromkeys(told))}."
 
 
 def _carrier(sessions: Sequence[SessionSummary]) -> str:

@@ -167,6 +167,19 @@ def test_quality_line_tells_grade_and_stamps() -> None:
     text = printed(assessment())
     assert "Measurement quality: ✓ good in the only session." in text
     assert "Time stamps (sent, node in, node out, back): user, kernel, user, kernel." in text
+    udp = replace(
+        session(), quality=samples.GOOD | {"stamps": dict.fromkeys(samples.GOOD["stamps"], "kernel")}
+    )
+    text = " ".join(printed(assessment(sessions=(session(transport="quic-stream"), udp))).split())
+    assert ": user, kernel, user, kernel over QUIC; kernel, kernel, kernel, kernel over UDP." in text
+
+
+def test_quality_line_tells_levers_and_plain_sockets() -> None:
+    levers = {"asked": {"realtime": True, "spin_us": 200.0}, "granted": {"realtime": False, "spin_us": 200.0}}
+    told = replace(session(), quality=samples.GOOD | {"carrier": "plain", "punctuality": levers})
+    text = " ".join(printed(assessment(sessions=(told,))).split())
+    assert "Plain sockets, one call a packet, in 1 session." in text
+    assert "Asked for: --rt (not granted in 1 session), --spin." in text
 
 
 def test_a_bad_measurement_is_told_with_its_reason_before_the_verdict() -> None:
