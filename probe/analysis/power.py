@@ -1,12 +1,13 @@
 """What a plan can find out about the evening: simulated from rehearsed days, judged by the rules of `peak`.
 
 A simulated campaign draws whole days of one rehearsed node with replacement: what a day does to both windows stays
-together. Its evening values are moved so that the true shift is the one that is asked about; then the peak
-comparison says degraded, or not.
+together. The peak comparison of these days, their own shift taken out, tells which shift of the evening it would
+have called degraded: estimate and interval move with the evening, the margin does not.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -16,20 +17,20 @@ from numpy.typing import NDArray
 
 from probe.analysis.admission import CONTROL, Examined, examine
 from probe.analysis.cells import PEAK_CELL, Key, group
-from probe.analysis.peak import peak_rows
+from probe.analysis.peak import Comparison, compare, margin, peak_rows, verdict_of
 from probe.analysis.population import Population
-from probe.analysis.results import DEGRADED, INCONCLUSIVE, SessionSummary
-from probe.objectives import Evidence
+from probe.analysis.results import DEGRADED, SessionSummary
+from probe.objectives import Evidence, find_metric
 
 METRIC = "rtt.p95"
+_UNIT = "ms"
 POWER = 0.90
 SIMULATIONS = 200
 _QUANTILES = 100
 """Values that stand for a session's packets; simulation sorts them again and again."""
-_LIKELY_MS, _MOST_MS, _STEP_MS = 32.0, 200.0, 0.5
+_MOST_MS, _STEP_MS = 200.0, 0.5
 _MOST_DAYS = 60
 _FIRST_DAY = date(2000, 1, 1)
-_CLEAR_MS = 100_000.0
 
 
 @dataclass(slots=True)
@@ -87,10 +88,9 @@ def findings(
         half = None
         if least is not None:
             for number in sorted({least, days, 2 * days} - set(range(least))):
-                runs = simulations if number == days else simulations // 2
-                shifts[number] = smallest_shift(cells, evidence, number, seed, runs)
+                shifts[number] = smallest_shift(cells, evidence, number, seed, simulations)
             if days >= least:
-                half = smallest_shift(cells, evidence, days, seed, simulations // 2, half=True)
+                half = smallest_shift(cells, evidence, days, seed, simulations, half=True)
         found.append(Finding(*kind, least, shifts, half, len(cells), left_out))
     return found
 
@@ -172,25 +172,21 @@ def _moved(session: Examined, day: str, shift: float) -> Examined:
 
 
 def power(
-    cells: Sequence[_Cell],
-    evidence: Evidence,
-    days: int,
-    shift: float,
-    seed: int,
-    simulations: int,
-    *,
-    half: bool = False,
+    cells: Sequence[_Cell], evidence: Evidence, days: int, shift: float, seed: int, simulations: int
 ) -> float:
-    """The share of simulated campaigns whose verdict is `degraded`."""
-    random = np.random.default_rng([seed, days])  # the same days for every shift: power then grows with it
-    verdicts = [_verdict(_drawn(cells, days, shift, random, half=half), evidence) for _ in range(simulations)]
+    """The share of simulated campaigns, each evening `shift` ms slower, whose verdict is `degraded`."""
+    random = np.random.default_rng([seed, days])
+    verdicts = [
+        verdict_of(_compared(_drawn(cells, days, shift, random), evidence), _UNIT)[0]
+        for _ in range(simulations)
+    ]
     for cell in cells:
         cell.forget()
     return verdicts.count(DEGRADED) / simulations
 
 
 def _drawn(
-    cells: Sequence[_Cell], days: int, shift: float, random: np.random.Generator, *, half: bool
+    cells: Sequence[_Cell], days: int, shift: float, random: np.random.Generator, *, half: bool = False
 ) -> list[Examined]:
     cell = cells[int(random.integers(len(cells)))]
     numbers: NDArray[np.int64] = random.integers(len(cell.days), size=days)
@@ -198,16 +194,24 @@ def _drawn(
     return [session for sessions in chosen for session in sessions]
 
 
-def _verdict(sessions: Sequence[Examined], evidence: Evidence) -> str:
-    rows = peak_rows(sessions, (), evidence)
-    return next((row.verdict for row in rows if row.metric == METRIC), INCONCLUSIVE)
+def _compared(sessions: Sequence[Examined], evidence: Evidence) -> Comparison:
+    """As the peak table's row for `METRIC`."""
+    metric, aggregate = find_metric(METRIC)
+    return compare(sessions, metric.name, aggregate, evidence)
+
+
+def _least(found: Comparison) -> float:
+    """Any shift (ms) above this would have been called degraded; infinite where none would."""
+    if found.objection is not None or found.low is None or found.offpeak is None:
+        return math.inf
+    return margin(_UNIT, found.offpeak) - found.low
 
 
 def _least_days(cells: Sequence[_Cell], evidence: Evidence, seed: int) -> int | None:
-    """The fewest days after which a shift beyond all doubt is called so."""
+    """The fewest days after which some shift is called so."""
     for days in range(1, _MOST_DAYS + 1) if cells else ():
         random = np.random.default_rng([seed, days])
-        if _verdict(_drawn(cells, days, _CLEAR_MS, random, half=False), evidence) != INCONCLUSIVE:
+        if math.isfinite(_least(_compared(_drawn(cells, days, 0.0, random), evidence))):
             return days
     return None
 
@@ -222,17 +226,11 @@ def smallest_shift(
     half: bool = False,
 ) -> float | None:
     """The smallest shift (ms, to half a millisecond) found with `POWER`; None when 200 ms is not."""
-
-    def enough(shift: float) -> bool:
-        return power(cells, evidence, days, shift, seed, simulations, half=half) >= POWER
-
-    high = round(_LIKELY_MS / _STEP_MS)
-    if not enough(_LIKELY_MS):
-        high = round(_MOST_MS / _STEP_MS)
-        if not enough(_MOST_MS):
-            return None
-    low = 0
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle * _STEP_MS) else (middle, high)
-    return high * _STEP_MS
+    random = np.random.default_rng([seed, days])
+    least = sorted(
+        _least(_compared(_drawn(cells, days, 0.0, random, half=half), evidence)) for _ in range(simulations)
+    )
+    enough = least[math.ceil(POWER * simulations) - 1]
+    if enough >= _MOST_MS:
+        return None
+    return max(_STEP_MS, (math.floor(enough / _STEP_MS) + 1) * _STEP_MS)

@@ -156,6 +156,8 @@ class SessionSummary:
     values: Mapping[str, Poolable] = field(default_factory=dict, repr=False, compare=False)
     blocks: Mapping[str, Sequence[Poolable]] = field(default_factory=dict, repr=False, compare=False)
     outages: Sequence[Event] = ()
+    sessions: int = 1
+    """More than one where a table pools those of a cell (`analysis.together`)."""
 
     @property
     def grade(self) -> str:

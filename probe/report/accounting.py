@@ -27,7 +27,7 @@ def accounting(sessions: Sequence[SessionSummary]) -> Grid:
     why = any(session.counts["unsent"] for session in sessions)
     columns = [
         *labels.COLUMNS,
-        *([labels.AT_COLUMN] if repeated else []),
+        *([labels.at_column(sessions)] if repeated else []),
         Column("scheduled"),
         Column("= unsent"),
         Column("+ sent"),
@@ -46,7 +46,7 @@ def accounting(sessions: Sequence[SessionSummary]) -> Grid:
         counts = session.counts
         grid.add(
             *labels.of_session(session, mixed=mixed),
-            *([labels.started(session.record)] if repeated else []),
+            *([labels.at(session)] if repeated else []),
             *(str(counts[name]) for name in ("scheduled", "unsent", "sent", *FATES, *_BESIDE)),
             *([why_unsent(counts)] if why else []),
         )
@@ -69,7 +69,10 @@ def conclusion(sessions: Sequence[SessionSummary]) -> Text:
     """The identity in words, and whether it holds."""
     wrong = [session for session in sessions if not adds_up(session.counts)]
     if not wrong:
-        return Text(f"✓ Every packet has one fate in {_all(len(sessions))}.", style="dim")
+        return Text(
+            f"✓ Every packet has one fate in {_all(sum(session.sessions for session in sessions))}.",
+            style="dim",
+        )
     lines = ", ".join(labels.one_line(session.record) for session in wrong)
     return Text(f"✗ The sums do not add up, which is a fault of probe: {lines}.", style="bold red")
 

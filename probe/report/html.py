@@ -22,6 +22,7 @@ from probe.report.numbers import difference, milliseconds, percent, quantity
 from probe.report.quality import quality
 from probe.report.sentences import sentence
 from probe.report.svg import e
+from probe.report.tables import rows_of
 from probe.report.verdict import overall, value_and_limit
 from probe.report.words import grade_word, peak_word, threshold_word, verdict_word
 
@@ -65,13 +66,13 @@ def _parts(assessment: Assessment, manifest: Json, name: str) -> Iterator[ET.Ele
         yield heading("Round trip, evening peak over off-peak")
         yield from latency_figures(sessions)
         yield heading("Loss")
-        yield loss_figure(sessions)
+        yield loss_figure(rows_of(assessment))
     if assessment.peak:
         yield heading("Evening peak against off-peak")
         yield _peak(assessment.peak)
     if sessions:
         yield heading("Sessions")
-        yield _sessions(sessions)
+        yield _sessions(rows_of(assessment))
     yield heading("Measurement quality")
     yield e("ul", *(e("li", line.plain.strip()) for line in quality(assessment)))
     yield e("footer", f"probe {__version__}, from the stored packets of run {assessment.run_id}.")
@@ -136,7 +137,7 @@ def _sessions(sessions: Sequence[SessionSummary]) -> ET.Element:
             e(
                 "tr",
                 e("td", labels.one_line(record)),
-                e("td", labels.started(record)),
+                e("td", labels.at(session)),
                 *(e("td", text, class_="n") for text in numbers),
                 e("td", f"{grade.mark} {grade.word}", class_=f"word {_css(grade.word)}"),
             )

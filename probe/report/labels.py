@@ -17,9 +17,6 @@ COLUMNS = tuple(
 )
 """The leading columns of a table with a row a session."""
 
-AT_COLUMN = Column("at", left=True)
-"""Local time of the start, where a cell was measured more than once."""
-
 CONTROL = "control"
 
 _KNOWN = {"window": ("peak", "offpeak"), "transport": ("udp", "quic-datagram", "quic-stream")}
@@ -41,9 +38,14 @@ def of_session(session: SessionSummary, *, mixed: bool = False) -> tuple[str, ..
     return (node_of(session, mixed=mixed), *(str(getattr(session.record, name)) for name in CELL))
 
 
-def started(record: SessionRecord) -> str:
-    """`19:30:05` on the node's own clock on the wall."""
-    return record.local_time[11:19]
+def at_column(sessions: Iterable[SessionSummary]) -> Column:
+    """What tells the sessions of a cell apart, or how many they are where a row pools them."""
+    return Column("sessions") if any(s.sessions > 1 for s in sessions) else Column("at", left=True)
+
+
+def at(session: SessionSummary) -> str:
+    """`19:30:05` on the node's own clock on the wall; the number of sessions where there are more."""
+    return str(session.sessions) if session.sessions > 1 else session.record.local_time[11:19]
 
 
 def one_line(record: SessionRecord) -> str:
@@ -95,6 +97,9 @@ def in_order(sessions: Iterable[SessionSummary]) -> list[SessionSummary]:
 
 def repeated(sessions: Iterable[SessionSummary]) -> bool:
     """Whether some cell was measured more than once."""
+    sessions = list(sessions)
+    if any(session.sessions > 1 for session in sessions):
+        return True
     cells = Counter(of_session(session) for session in sessions)
     return any(number > 1 for number in cells.values())
 

@@ -23,7 +23,7 @@ def latency(sessions: Sequence[SessionSummary]) -> Grid:
     calls = any(session.worst_call for session in sessions)
     columns = [
         *labels.COLUMNS,
-        *([labels.AT_COLUMN] if repeated else []),
+        *([labels.at_column(sessions)] if repeated else []),
         Column("n"),
         *([Column("loss %")] if infinite else []),
         Column("rtt\np50"),
@@ -40,7 +40,7 @@ def latency(sessions: Sequence[SessionSummary]) -> Grid:
         record, rtt = session.record, session.rtt_ms
         grid.add(
             *labels.of_session(session, mixed=mixed),
-            *([labels.started(record)] if repeated else []),
+            *([labels.at(session)] if repeated else []),
             count(rtt.n),
             *([percent(session.loss_ratio)] if infinite else []),
             *(percentile(rtt, name) for name in PERCENTILES),

@@ -22,7 +22,7 @@ def loss(sessions: Sequence[SessionSummary]) -> Grid:
     calls = any(session.worst_call for session in sessions)
     columns = [
         *labels.COLUMNS,
-        *([labels.AT_COLUMN] if repeated else []),
+        *([labels.at_column(sessions)] if repeated else []),
         Column("way", left=True),
         Column("loss %\n(lost/sent)"),
         *([Column("worst\ncall %", drop=3)] if calls else []),
@@ -39,7 +39,7 @@ def loss(sessions: Sequence[SessionSummary]) -> Grid:
     grid = Grid(columns)
     for session in labels.in_order(sessions):
         cell = labels.of_session(session, mixed=mixed)
-        at = [labels.started(session.record)] if repeated else []
+        at = [labels.at(session)] if repeated else []
         ways = [(UP, session.up), *([(DOWN, session.down)] if session.down is not None else [])]
         for number, (name, way) in enumerate(ways):
             shown = [*cell, *at] if number == 0 else [*cell, *("" for _ in at)]

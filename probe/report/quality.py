@@ -15,6 +15,7 @@ from probe.report.sentences import sentence
 from probe.report.words import grade_word
 
 TITLE = "Measurement quality"
+MOST_SESSIONS = 40
 _STAMPS = {"sent": "sent", "node_received": "node in", "node_sent": "node out", "received": "back"}
 _LEVERS = {"realtime": "--rt", "low_latency": "--low-latency", "spin_us": "--spin"}
 
@@ -30,10 +31,18 @@ def quality(assessment: Assessment) -> list[Text]:
         head.append(f" in {_all(len(assessment.sessions))}")
     head.append(". ")
     lines = [head.append_text(_how(assessment.sessions))]
-    for session in labels.in_order(assessment.sessions):
-        told = session_sentences(session)
-        if told:
-            lines.append(Text.assemble("  ", (labels.one_line(session.record), "bold"), ": ", " ".join(told)))
+    told = [
+        (session, sentences)
+        for session in labels.in_order(assessment.sessions)
+        if (sentences := session_sentences(session))
+    ]
+    for session, sentences in told[:MOST_SESSIONS]:
+        lines.append(
+            Text.assemble("  ", (labels.one_line(session.record), "bold"), ": ", " ".join(sentences))
+        )
+    if len(told) > MOST_SESSIONS:
+        more = plural(len(told) - MOST_SESSIONS, "more session")
+        lines.append(Text(f"  and {more} with something to tell (--json has all)"))
     return lines
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.text import Text
 
 from probe.analysis.power import METRIC, POWER, Finding, findings
 from probe.errors import ExitStatus
-from probe.objectives import Evidence
 from probe.plan.load import load_plan
 from probe.records import Json
 from probe.report.document import document
 from probe.report.header import EMULATED, EMULATED_STYLE
 from probe.report.numbers import plural
+from probe.report.out_files import OutFile, write_out
 from probe.report.output import Output
 from probe.session.campaign import wall_clock
 from probe.session.rehearsal import rehearse
@@ -23,7 +23,9 @@ from probe.session.rehearsal import rehearse
 _EVERY = 50
 
 
-def rehearse_and_report(plan: str, results: Path | None, days: int, seed: int | None, output: Output) -> int:
+def rehearse_and_report(
+    plan: str, results: Path | None, days: int, seed: int | None, output: Output, files: Sequence[OutFile]
+) -> int:
     """Rehearse, print the tables and what the plan can find out. Exit code 0: nothing real was judged."""
     loaded = load_plan(plan)
     results = results or Path(loaded.plan.store.path)
@@ -33,12 +35,16 @@ def rehearse_and_report(plan: str, results: Path | None, days: int, seed: int | 
             output.err.print(f"rehearsed {done} of {plural(of, 'session')}", end="\r" if done < of else "\n")
 
     found = rehearse(loaded, results, days=days, seed=seed, now=wall_clock(), progress=tell)
-    evidence: Evidence = loaded.evidence
-    power = findings(found.assessment.sessions, evidence, days, found.manifest["seed"])
+    power = findings(found.assessment.sessions, loaded.evidence, days, found.manifest["seed"])
+    # Whatever the emulated paths come to, no vendor was judged.
+    assessment = replace(found.assessment, exit_code=int(ExitStatus.PASS))
+    write_out(files, assessment, found.manifest)
     if output.as_json:
-        output.document(document(found.assessment) | {"rehearsal": _document(power, days)})
-        return int(ExitStatus.PASS)
-    output.assessment(found.assessment, found.manifest)
+        output.document(document(assessment) | {"rehearsal": _document(power, days)})
+        return assessment.exit_code
+    output.assessment(assessment, found.manifest)
+    if output.quiet:
+        return assessment.exit_code
     output.out.print()
     output.out.print(
         Text("What this plan can find out  ", style="bold").append(EMULATED, style=EMULATED_STYLE)
@@ -46,7 +52,7 @@ def rehearse_and_report(plan: str, results: Path | None, days: int, seed: int | 
     for line in power_lines(power, days):
         output.out.print(Text(line))
     output.note(f"kept in {results}; again: probe report {found.manifest['run_id']}")
-    return int(ExitStatus.PASS)
+    return assessment.exit_code
 
 
 def power_lines(power: Sequence[Finding], days: int) -> Iterator[str]:

@@ -36,7 +36,7 @@ def remedies(sessions: Sequence[SessionSummary]) -> Grid:
     deadlines = next((way.repairs.sweep for one in shown for way in [one.up] if way.repairs), ())
     columns = [
         *labels.COLUMNS,
-        *([labels.AT_COLUMN] if repeated else []),
+        *([labels.at_column(sessions)] if repeated else []),
         Column("way", left=True),
         Column("lost or\nlate %"),
         *(Column(f"- by\n{name}") for name in used),
@@ -54,7 +54,7 @@ def remedies(sessions: Sequence[SessionSummary]) -> Grid:
     grid = Grid(columns)
     for session in labels.in_order(shown):
         cell = labels.of_session(session, mixed=mixed)
-        at = [labels.started(session.record)] if repeated else []
+        at = [labels.at(session)] if repeated else []
         ways = [(UP, session.up), *([(DOWN, session.down)] if session.down is not None else [])]
         for number, (name, way) in enumerate(ways):
             head = [*cell, *at] if number == 0 else [*cell, *("" for _ in at)]

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from probe.analysis.results import Assessment
+from probe.analysis.results import Assessment, SessionSummary
+from probe.analysis.together import together
 from probe.records import Json
 from probe.report import accounting, latency, loss, outages, peak, quality, remedies, strip, verdict
 from probe.report.forward import to_forward
@@ -26,7 +27,7 @@ def print_report(console: Console, assessment: Assessment, manifest: Json, *, qu
 def report(assessment: Assessment, manifest: Json) -> Iterator[RenderableType]:
     """All parts but the last line, in order, with blank lines between them."""
     yield from header(assessment, manifest)
-    sessions = assessment.sessions
+    sessions = rows_of(assessment)
     if sessions:
         yield from _table(latency.TITLE, latency.latency(sessions), assessment)
         yield from _table(loss.TITLE, loss.loss(sessions), assessment)
@@ -50,6 +51,15 @@ def report(assessment: Assessment, manifest: Json) -> Iterator[RenderableType]:
     else:
         yield from _lines(verdict.TITLE, [Text("No threshold was judged.")], assessment)
     yield Text("")
+
+
+MOST_ROWS = 60
+
+
+def rows_of(assessment: Assessment) -> Sequence[SessionSummary]:
+    """What the tables have a row for: each session, or each cell where sessions are too many to read."""
+    sessions = assessment.sessions
+    return sessions if len(sessions) <= MOST_ROWS else together(sessions)
 
 
 def _table(title: str, grid: Grid, assessment: Assessment) -> Iterator[RenderableType]:

@@ -107,6 +107,9 @@ def test_the_stated_power_holds_with_other_seeds(rehearsed: Rehearsed, folder: P
     shift = found.shifts[8]
     assert shift is not None
     assert shift > 10  # the margin itself
+    # Moved sessions, judged one campaign after the other, say the same.
+    assert detected(rehearsed.assessment.sessions, evidence, 8, shift, 1, simulations=60) >= 0.9
+    assert detected(rehearsed.assessment.sessions, evidence, 8, shift - 0.5, 1, simulations=60) < 0.9
     for seed in (2, 3):
         assert detected(rehearsed.assessment.sessions, evidence, 8, shift, seed, simulations=60) > 0.75
         assert detected(rehearsed.assessment.sessions, evidence, 8, shift / 2, seed, simulations=60) < 0.5
