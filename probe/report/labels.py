@@ -17,6 +17,9 @@ COLUMNS = tuple(
 )
 """The leading columns of a table with a row a session."""
 
+AT_COLUMN = Column("at", left=True)
+"""Local time of the start, where a cell was measured more than once."""
+
 CONTROL = "control"
 
 _KNOWN = {"window": ("peak", "offpeak"), "transport": ("udp", "quic-datagram", "quic-stream")}
@@ -38,14 +41,19 @@ def of_session(session: SessionSummary, *, mixed: bool = False) -> tuple[str, ..
     return (node_of(session, mixed=mixed), *(str(getattr(session.record, name)) for name in CELL))
 
 
+def started(record: SessionRecord) -> str:
+    """`19:30:05` on the node's own clock on the wall."""
+    return record.local_time[11:19]
+
+
 def at_column(sessions: Iterable[SessionSummary]) -> Column:
     """What tells the sessions of a cell apart, or how many they are where a row pools them."""
-    return Column("sessions") if any(s.sessions > 1 for s in sessions) else Column("at", left=True)
+    return Column("sessions") if any(s.sessions > 1 for s in sessions) else AT_COLUMN
 
 
 def at(session: SessionSummary) -> str:
     """`19:30:05` on the node's own clock on the wall; the number of sessions where there are more."""
-    return str(session.sessions) if session.sessions > 1 else session.record.local_time[11:19]
+    return str(session.sessions) if session.sessions > 1 else started(session.record)
 
 
 def one_line(record: SessionRecord) -> str:

@@ -33,8 +33,8 @@ def report(assessment: Assessment, manifest: Json) -> Iterator[RenderableType]:
         yield from _table(loss.TITLE, loss.loss(sessions), assessment)
     if any(remedies.has_repairs(session) for session in sessions):
         yield from _table(remedies.TITLE, remedies.remedies(sessions), assessment)
-    if any(session.outages for session in sessions):
-        yield from _table(outages.TITLE, outages.outages(sessions), assessment)
+    if any(session.outages for session in assessment.sessions):
+        yield from _table(outages.TITLE, outages.outages(assessment.sessions), assessment)
     if assessment.peak:
         yield from _table(peak.TITLE, peak.peak(assessment.peak), assessment)
     if assessment.hours:
