@@ -56,6 +56,11 @@ async def call_oneself(carriage: Carriage, *, calls: int = CALLS, seconds: float
         raise NotMeasured(
             "a call of this machine with itself did not end", hint="is it overloaded?"
         ) from None
+    except OSError as error:
+        raise NotMeasured(
+            f"no memory for a call of this machine with itself: {error.strerror}",
+            hint="free some in /dev/shm",
+        ) from None
     finally:
         await packets.abandon()
         await packets.stop()

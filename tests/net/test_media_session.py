@@ -91,8 +91,18 @@ def may_be_granted(wanted: Punctuality) -> bool:
 
 async def test_what_was_granted_is_told() -> None:
     wanted = Punctuality(realtime=True, low_latency=True, spin_ns=200_000)
+    classes: set[int] = set()
+
+    async def during(session: Session) -> None:
+        await session.reaches(2)
+        if sys.platform == "linux":
+            classes.update(os.sched_getscheduler(pid) for pid in (session.client_pid, session.node_pid))
+
     async with loopback(punctuality=wanted) as node:
-        session = await node.session(seconds=0.3, punctuality=wanted)
+        session = await node.session(seconds=0.3, punctuality=wanted, during=during)
+    if sys.platform == "linux":
+        real = may_be_granted(Punctuality(realtime=True))
+        assert classes == {os.SCHED_FIFO if real else os.SCHED_OTHER}
     punctuality = session.result.quality["punctuality"]
     assert punctuality["asked"] == {"realtime": True, "low_latency": True, "spin_us": 200.0}
     granted = punctuality["granted"]
