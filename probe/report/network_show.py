@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
+from probe.analysis.stream_metrics import StreamMetrics
 from probe.errors import ConfigError
 from probe.impairment.portrait import Portrait, portraits
 from probe.impairment.profile import Impairment, NetworkProfile
@@ -20,14 +21,15 @@ from probe.report.grid import Column, Grid
 from probe.report.latency import INFINITE_NOTE, percentile
 from probe.report.loss import DOWN, UP
 from probe.report.networks import networks_table
-from probe.report.numbers import INFINITE, milliseconds, percent, plural, share
+from probe.report.numbers import INFINITE, NO_DATA, milliseconds, percent, plural, share
 from probe.report.output import Output
 from probe.report.picture import SLICES, picture, picture_document, picture_note
-from probe.session.forecast import Call, forecast, scenarios_of
+from probe.session.forecast import VOICE, Call, forecast, scenarios_of
 
 SCHEMA_VERSION = 1
 _SECOND_NS = 1_000_000_000
 SHORTEST_NS, LONGEST_NS = 30 * _SECOND_NS, 120 * _SECOND_NS
+BEYOND = "~"
 _ROUNDS = 4
 """Outages to be seen."""
 
@@ -98,6 +100,8 @@ def calls_table(calls: Sequence[Call], span_ns: int, seed: int) -> Iterator[Rend
             Column("loss %\n(lost/sent)"),
             Column("not in time\nresidual %"),
             Column("recovered\n%", drop=2),
+            Column("frozen\n%", drop=3),
+            Column("MOS", drop=4),
             Column("packets"),
             Column("rtt ms\np50"),
             Column("p95"),
@@ -111,6 +115,11 @@ def calls_table(calls: Sequence[Call], span_ns: int, seed: int) -> Iterator[Rend
     limits = ", ".join(f"{record.deadline_ns / 1e6:g} ms for {record.scenario}" for record in records)
     note = f"In time: within {limits} above the smallest delay. With NACK and RTX; no stream adapts its rate. Seed {seed}."
     grid.notes.append(Text(note, style="dim"))
+    more = (
+        "Frozen: in gaps above 200 ms of voice, 600 ms of video. MOS: E-model (G.107) for G.711 with concealment, "
+        f"a reference; {BEYOND} is beyond what it was checked for."
+    )
+    grid.notes.append(Text(more, style="dim"))
     if any(cell.plain == INFINITE for row in grid.rows for cell in row.cells):
         grid.notes.append(Text(INFINITE_NOTE, style="dim"))
     yield grid
@@ -119,11 +128,14 @@ def calls_table(calls: Sequence[Call], span_ns: int, seed: int) -> Iterator[Rend
 def _add(grid: Grid, call: Call) -> None:
     record, rtt = call.summary.record, call.summary.rtt_ms
     if record.outcome != COMPLETED:
-        grid.add(record.scenario, "", f"never connected ({plural(call.attempts, 'attempt')})", *[""] * 7)
+        grid.add(record.scenario, "", f"never connected ({plural(call.attempts, 'attempt')})", *[""] * 9)
         return
     again = f"connected at attempt {call.attempts}" if call.attempts > 1 else ""
     trips = [percentile(rtt, part) for part in ("p50", "p95", "p99")]
-    for way, sent in ((UP, call.summary.up), (DOWN, call.summary.down)):
+    for way, sent, played in (
+        (UP, call.summary.up, call.up),
+        (DOWN, call.summary.down, call.down),
+    ):
         if sent is None:
             continue
         first = [str(rtt.n), *trips, milliseconds(record.connect_ms)] if way == UP else [""] * 5
@@ -133,9 +145,25 @@ def _add(grid: Grid, call: Call) -> None:
             share(sent.loss_ratio, sent.lost, sent.sent),
             percent(sent.residual_ratio),
             percent(sent.recovered_ratio),
+            percent(_frozen(played, record.scenario)),
+            _mos(played),
             *first,
             below=[Text(again, style="dim")] if again and way == DOWN else [],
         )
+
+
+def _frozen(played: StreamMetrics | None, scenario: str) -> float | None:
+    """Share of the media in freezes that are noticed as such."""
+    if played is None:
+        return None
+    return played.freeze["audio_200ms" if scenario == VOICE else "video_600ms"].ratio
+
+
+def _mos(played: StreamMetrics | None) -> str:
+    if played is None or played.e_model is None:
+        return NO_DATA
+    beyond = BEYOND if played.e_model.outside else ""
+    return f"{beyond}{played.e_model.mos[0]:.1f}"
 
 
 _OF_CALL = ("scenario", "transport", "counts", "rtt_ms", "connect_ms", "loss_ratio", "up", "down")
@@ -159,6 +187,14 @@ def _document(
             "seed": record.seed,
             "rate_pps": record.rate_pps,
             "deadline_ms": record.deadline_ns / 1e6,
+            "frozen_ratio": {
+                "up": _frozen(call.up, record.scenario),
+                "down": _frozen(call.down, record.scenario),
+            },
+            "mos_g711_reference": {
+                way: None if played is None or played.e_model is None else played.e_model.mos[0]
+                for way, played in (("up", call.up), ("down", call.down))
+            },
         }
         told.append({name: whole[name] for name in _OF_CALL} | facts)
     return {
