@@ -20,8 +20,10 @@ def doctor(
     well enough, by the limits that every session is graded by."""
     from probe.cli.levers import punctuality
     from probe.net.job import Carriage
+    from probe.net.punctual import require
     from probe.report.doctor import diagnose_and_report
     from probe.report.output import Output
 
     carriage = Carriage(plain_sockets, punctuality(rt, low_latency, spin))
+    require(carriage.punctuality)
     raise typer.Exit(diagnose_and_report(carriage, Output(as_json=as_json, quiet=quiet)))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from probe.cli.options import AsJson, Out, Quiet
+from probe.cli.options import AsJson, LowLatency, Out, PlainSockets, Quiet, Rt, Spin
 
 
 def gate(
@@ -33,17 +33,24 @@ def gate(
     wait: Annotated[
         str | None, typer.Option(metavar="WINDOW", help="Measuring: wait until the window opens.")
     ] = None,
+    rt: Rt = False,
+    low_latency: LowLatency = False,
+    spin: Spin = None,
+    plain_sockets: PlainSockets = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Judge stored runs again without sending a packet, by their own thresholds or by those of a PLAN given
     with them; or run a PLAN and judge it. The exit code is the verdict's (`probe exit-codes`)."""
+    from probe.cli.levers import punctuality
+    from probe.net.job import Carriage
     from probe.report.delivery import Delivery
     from probe.report.gate import gate as judge
     from probe.report.output import Output
     from probe.session.run import RunOptions
 
     delivery = Delivery.asked(out, inconclusive_as)
-    options = RunOptions(results, vantage, seed, only, duration, wait)
+    carriage = Carriage(plain_sockets, punctuality(rt, low_latency, spin))
+    options = RunOptions(results, vantage, seed, only, duration, wait, carriage)
     output = Output(as_json=as_json, quiet=quiet)
     raise typer.Exit(judge(names, terms, options, output, delivery))

@@ -1,10 +1,10 @@
-"""What `--rt`, `--low-latency` and `--spin` ask for, tried before anything is sent."""
+"""What `--rt`, `--low-latency` and `--spin` ask for."""
 
 from __future__ import annotations
 
 from probe.errors import ConfigError
 from probe.net.clock import Alarm
-from probe.net.punctual import Punctuality, require
+from probe.net.punctual import Punctuality
 from probe.plan.scalars import parse_duration
 
 _SHORTEST, _LONGEST = f"{Alarm.MIN_LEAD_NS // 1000}us", f"{Alarm.MAX_LEAD_NS // 1000}us"
@@ -12,10 +12,8 @@ _HINT = "a processor that was idle takes 50 to 200 us to wake up: --spin 200us"
 
 
 def punctuality(rt: bool, low_latency: bool, spin: str | None) -> Punctuality:
-    """Raises ConfigError for a bad duration, NotMeasured when this system grants less than is asked for."""
-    wanted = Punctuality(rt, low_latency, 0 if spin is None else _spin_ns(spin))
-    require(wanted)
-    return wanted
+    """Raises ConfigError for a bad duration. Whether the system grants it is for `net.punctual.require`."""
+    return Punctuality(rt, low_latency, 0 if spin is None else _spin_ns(spin))
 
 
 def _spin_ns(text: str) -> int:

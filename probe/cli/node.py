@@ -49,6 +49,7 @@ def node(
     from probe.net.listen import parse_listen
     from probe.net.node import NodeConfig, serve_node
     from probe.net.node_key import read_key
+    from probe.net.punctual import require
     from probe.report.node import print_ready
     from probe.wire.media import MIN_PACKET_BYTES
 
@@ -63,13 +64,14 @@ def node(
         quic_rate_pps=max_quic_rate,
         duration_ms=max_duration * 1000,
     )
-    address = parse_listen(listen)
+    address, levers = parse_listen(listen), punctuality(rt, low_latency, spin)
     key, source = read_key(key_file, state)
+    require(levers)
     config = NodeConfig(
         *(address, key, source, state, limits),
         plain=plain_sockets,
         ephemeral=ephemeral,
         until_eof=until_eof,
-        punctuality=punctuality(rt, low_latency, spin),
+        punctuality=levers,
     )
     asyncio.run(serve_node(config, lambda ready: print_ready(ready, as_json=json)))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from probe.errors import ConfigError, ExitStatus
+from probe.net.punctual import require
 from probe.plan.load import load_plan
 from probe.plan.loaded import LoadedPlan
 from probe.plan.scalars import parse_rate, parse_size
@@ -33,6 +34,7 @@ def campaign_and_report(
 ) -> int:
     """Measure, or go on; returns the exit code. Raises ProbeError."""
     loaded = load_plan(plan)
+    require(options.carriage.punctuality)
     campaign = open_campaign(loaded, options, wall_clock())
     with only_writer(campaign.results, campaign.run_id):
         if campaign.unfinished(wall_clock()):

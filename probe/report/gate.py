@@ -41,7 +41,8 @@ def gate(
         return run_and_report(plans[0], options, output, delivery)
     if options != RunOptions(options.results):
         raise ConfigError(
-            "--vantage, --seed, --duration, --only and --wait are for measuring, not for stored runs"
+            "--vantage, --seed, --duration, --only, --wait, --rt, --low-latency, --spin and --plain-sockets are for "
+            "measuring, not for stored runs"
         )
     return _judge(runs, plans[0] if plans else None, results, output, delivery)
 

@@ -20,6 +20,7 @@ from probe.errors import ConfigError, StoreError
 from probe.metrics import T_MAX_NS
 from probe.net.clock import monotonic_ns, wall_offset
 from probe.net.job import USUAL, Carriage
+from probe.net.punctual import require
 from probe.plan.diagnostics import did_you_mean
 from probe.plan.expand import NodeSchedule, SessionSpec, expand
 from probe.plan.loaded import LoadedPlan, with_duration
@@ -61,7 +62,8 @@ class RunOptions:
 
 
 def prepare(loaded: LoadedPlan, options: RunOptions) -> tuple[LoadedPlan, RunOptions]:
-    """Apply what can be wrong before anything starts; raises ConfigError."""
+    """Apply what can be wrong before anything starts; raises ConfigError, and NotMeasured when this system grants
+    less punctuality than is asked for."""
     if options.duration is not None:
         try:
             loaded = with_duration(loaded, parse_duration(options.duration))
@@ -74,6 +76,7 @@ def prepare(loaded: LoadedPlan, options: RunOptions) -> tuple[LoadedPlan, RunOpt
     if options.wait:
         opening_of(loaded, options.wait, datetime.now(UTC), options.only)
         check_writable(options.results)  # hours later is too late to tell
+    require(options.carriage.punctuality)
     return loaded, options
 
 

@@ -10,7 +10,7 @@ import pytest
 from probe.cli.levers import punctuality
 from probe.errors import ConfigError, NotMeasured
 from probe.net import punctual
-from probe.net.punctual import ORDINARY, Privileges, Punctuality
+from probe.net.punctual import ORDINARY, Privileges, Punctuality, require
 from tests.nodes import write_plan
 
 
@@ -30,6 +30,9 @@ def test_a_spin_is_bounded() -> None:
         assert refused.value.hint
 
 
+PINNED = f"sha256:{'0' * 64}"
+
+
 def refuse(*_: object) -> None:
     raise PermissionError(1, "Operation not permitted")
 
@@ -38,7 +41,7 @@ def refuse(*_: object) -> None:
 def test_real_time_without_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
     with pytest.raises(NotMeasured, match=r"^--rt: ") as refused:
-        punctuality(rt=True, low_latency=False, spin=None)
+        require(punctuality(rt=True, low_latency=False, spin=None))
     assert refused.value.exit_status == 3
     assert "prlimit" in refused.value.hint
     privileges = Privileges(Punctuality(realtime=True, spin_ns=50_000))
@@ -60,7 +63,7 @@ def test_low_latency_is_held_until_it_is_dropped(monkeypatch: pytest.MonkeyPatch
         os.fstat(held)
     device.unlink()
     with pytest.raises(NotMeasured, match=r"^--low-latency: .*cpu_dma_latency") as refused:
-        punctuality(rt=False, low_latency=True, spin=None)
+        require(punctuality(rt=False, low_latency=True, spin=None))
     assert "cpu_dma_latency" in refused.value.hint
 
 
@@ -71,8 +74,15 @@ def test_a_run_that_may_not_is_refused_before_it_starts(
     from probe.cli.failures import execute
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse, raising=False)
-    plan = write_plan(tmp_path, {"name": "n1", "endpoint": "emulated", "path": {"peak": "clean"}})
+    monkeypatch.setenv("NODE_KEY", "a key")
+    monkeypatch.setenv("PROBE_NODE_KEY", "a shared key of a test")
+    plan = write_plan(tmp_path, {"name": "n1", "endpoint": "probe://127.0.0.1:1", "fingerprint": PINNED})
     results = tmp_path / "results"
-    assert execute(app, ["run", str(plan), "--rt", "--results", str(results)]) == 3
+    for command in (["run"], ["gate"], ["campaign", "--days", "1"]):
+        assert execute(app, [*command, str(plan), "--rt", "--results", str(results)]) == 3
+        assert capsys.readouterr().err.startswith("error: --rt: ")
+    assert execute(app, ["node", "--rt", "--listen", "127.0.0.1:0", "--ephemeral"]) == 3
     assert capsys.readouterr().err.startswith("error: --rt: ")
+    # What is wrong with the plan comes first.
+    assert execute(app, ["run", str(tmp_path / "missing.yaml"), "--rt"]) == 2
     assert not results.exists()
