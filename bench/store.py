@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import hashlib
 import json
 import os
 import resource
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +124,27 @@ def writing(root: Path) -> dict[str, float]:
     return {"cpu_s_per_s": spent / 59, "cpu_us_per_row": spent / 590_000 * 1e6}
 
 
+def merged_digest(root: Path, seed: int) -> str:
+    """SHA-256 of all counts by vendor, hour and bucket, the histograms of the files added up in random order."""
+    import random
+
+    from probe.store.parquet import connect
+
+    paths = sorted((root / "hist").rglob("*.parquet"))
+    random.Random(seed).shuffle(paths)
+    total: Counter[tuple[str, int, int]] = Counter()
+    with connect() as connection:
+        for path in paths:
+            rows = connection.execute(
+                "SELECT vendor, local_hour, bucket, count FROM read_parquet(?, hive_partitioning = false)",
+                [str(path)],
+            ).fetchall()
+            random.Random(seed).shuffle(rows)
+            for vendor, hour, bucket, count in rows:
+                total[vendor, hour, bucket] += count
+    return hashlib.sha256(repr(sorted(total.items())).encode()).hexdigest()
+
+
 def child() -> None:
     """One step in a process of its own: wall and CPU seconds, peak memory and what it found, as JSON."""
     step, root = sys.argv[2], Path(sys.argv[3])
@@ -199,6 +222,9 @@ def main() -> None:
         pairs = [pair for x, y in zip(rough, exact, strict=True) for pair in zip(x[4:], y[4:], strict=True)]
         assert all((a is None) == (b is None) for a, b in pairs)
         off = [abs(a / b - 1) for a, b in pairs if a is not None]
+        digests = {merged_digest(root, seed) for seed in range(3)}
+        assert len(digests) == 1
+        print("histograms merged in three shuffled orders:", *digests)
         print(f"{len(exact)} rows; percentiles of histograms are off by {max(off):.4%} at most")
 
 

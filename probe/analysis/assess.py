@@ -62,7 +62,8 @@ def assess(
     """Analyse and judge a run from stored samples alone.
 
     Of `manifest` are read: `run_id`, `emulated`, `vantage`, `thresholds` (`Threshold.to_json` each),
-    `evidence` (`Evidence.to_json`) and, if there, `interrupted` and `sessions_planned`. `history` are
+    `evidence` (`Evidence.to_json`) and, if there, `interrupted`, `sessions_planned` and `lost` (put together
+    without its thresholds). `history` are
     sessions of earlier runs to compare the evening with. Raises `ValueError` for a manifest whose
     thresholds are not of the grammar.
     """
@@ -94,6 +95,8 @@ def assess_summaries(
     if interrupted is None:
         interrupted = _was_interrupted(manifest, summaries)
     verdict = RUN_INTERRUPTED if interrupted else run_verdict(judged)
+    if manifest.get("lost") and verdict == PASS:
+        verdict = INCONCLUSIVE  # nobody knows what else was asked
     return Assessment(
         run_id=run_id,
         verdict=verdict,

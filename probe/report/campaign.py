@@ -34,11 +34,25 @@ def opening_lines(
     )
     cap = "no cap (--max-bytes)" if max_bytes is None else f"capped at {format_size(max_bytes)}"
     before = f", after {spent / 1e6:.1f} MB so far" if spent else ""
+    closed = unopened(campaign)
+    if closed:
+        yield f"never open in these days, and not measured: {plural(len(closed), 'window')}: {', '.join(closed)}"
     yield f"about {left / 1e6:.1f} MB to send and receive{before}, repairs not foreseen; {cap}"
     yield (
         f"at most one session a node at a time, none while the load of this machine is above {limit:g} a "
         "processor or 5 % of its time is stolen; a missed session is not made up for"
     )
+
+
+def unopened(campaign: Campaign) -> list[str]:
+    """Windows of the plan in which the diary has no session."""
+    measured = {one.window for one in campaign.diary}
+    asked = {
+        window
+        for row in campaign.manifest["plan"]["plan"]["matrix"]
+        for window in row.get("windows") or campaign.manifest["plan"]["plan"]["windows"]
+    }
+    return sorted(asked - measured)
 
 
 def others_line(others: Sequence[str]) -> str:

@@ -102,6 +102,8 @@ def _because(assessment: Assessment) -> str:
             return f"{number[PASS]} {of} hold, none failed{beside_it}"
         case "fail":
             return f"{number[FAIL]} {of} failed{beside_it}"
+        case "inconclusive" if not number[INCONCLUSIVE]:
+            return f"the run's own thresholds are lost; {number[PASS]} {of} hold"
         case "inconclusive":
             return f"{number[INCONCLUSIVE]} {of} cannot be decided, none failed{beside_it}"
         case "not_measured":

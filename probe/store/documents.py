@@ -19,6 +19,10 @@ class Unreadable(Exception):
     """A stored file that cannot be used; the sentence names it and says why."""
 
 
+class Newer(Unreadable):
+    """A stored file that only a later version of probe understands."""
+
+
 def encode(document: Json, *, indent: int | None = None) -> str:
     """Strict JSON text: NaN and infinity are refused (ValueError), as no other parser takes them."""
     return json.dumps(document, allow_nan=False, ensure_ascii=False, indent=indent, default=_plain)
@@ -50,7 +54,7 @@ def check_version(path: Path, version: object) -> None:
     if isinstance(version, bool) or not isinstance(version, int):
         raise Unreadable(f"{path} is not a file of probe: it has no schema_version")
     if version > SCHEMA_VERSION:
-        raise Unreadable(
+        raise Newer(
             f"{path} was written by a newer probe (schema {version}, this one reads up to "
             f"{SCHEMA_VERSION}): update probe to read it"
         )

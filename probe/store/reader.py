@@ -12,7 +12,7 @@ from typing import Any
 from probe.errors import ConfigError
 from probe.records import INTERRUPTED, Json, SessionRecord
 from probe.store import layout
-from probe.store.documents import Unreadable, read_json
+from probe.store.documents import Newer, Unreadable, read_json
 from probe.store.listing import stored_segments
 from probe.store.lock import reading
 from probe.store.lookup import find_run, run_ids
@@ -178,7 +178,8 @@ def _manifest(folder: Path, run_id: str, sessions: list[StoredSession]) -> tuple
     try:
         return read_json(folder / layout.MANIFEST), []
     except Unreadable as error:
-        if not sessions:
+        # What a newer plan asked for is not guessed; of a lost one the packets are still shown.
+        if not sessions or isinstance(error, Newer):
             raise ConfigError(f"run {run_id} cannot be read: {error}") from error
         records = [session.record for session in sessions]
         manifest = {
@@ -186,6 +187,7 @@ def _manifest(folder: Path, run_id: str, sessions: list[StoredSession]) -> tuple
             "country": records[0].country,
             "started_at": min(record.started_at for record in records),
             "emulated": any(record.emulated for record in records),
+            "lost": True,
         }
         return manifest, [str(error)]
 

@@ -185,4 +185,6 @@ def digest(rows: Rows) -> str:
 
 
 def short(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:200]
+    """The first line of what DuckDB says, without the file's name once more."""
+    told = str(error).strip().partition("\n")[0].partition(" '")[0]
+    return "its end is missing" if "No magic bytes" in told else told[:200]

@@ -12,6 +12,7 @@ import pytest
 from probe.cli import app
 from probe.cli.failures import execute
 from probe.plan.load import load_plan
+from probe.report.campaign import unopened
 from probe.session.appointed import record_of, spec_of
 from probe.session.campaign import Campaign, CampaignOptions, open_campaign
 from probe.session.diary import lanes_of
@@ -122,6 +123,13 @@ def test_several_campaigns_are_told_apart(run: Run, capsys: pytest.CaptureFixtur
     assert (document["run_id"], document["other_campaigns"]) == (first.run_id, [second.run_id])
     assert run("status", "1999") == 2
     assert "'1999' fits no campaign in results" in capsys.readouterr().err
+
+
+def test_a_window_that_never_opens_is_told(run: Run) -> None:
+    in_three_days = f"{NOW + timedelta(days=3):%a}".lower()
+    Path("plan.yaml").write_text(PLAN.replace("end: 23:00}", f"end: 23:00, days: [{in_three_days}]}}"))
+    assert unopened(begun(0.0)) == ["peak"]
+    assert unopened(begun(0.0, days=7)) == []
 
 
 def test_what_is_asked_of_it_is_checked_first(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from probe.analysis.assess import assess
+from probe.analysis.results import PASS
+from probe.errors import ConfigError
 from probe.session.upkeep import fates_add_up
 from probe.store.check import DAMAGE, check
 from probe.store.documents import SCHEMA_VERSION
@@ -49,5 +52,14 @@ def test_a_newer_store_is_refused_with_a_sentence(tmp_path: Path) -> None:
     shutil.copytree(DATA / "store-v1", root)
     for path in (root / "runs").rglob("*.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 2}))
+    with pytest.raises(ConfigError, match=r"newer probe \(schema 2, this one reads up to 1\): update probe"):
+        load_run(root, PLAIN)
+
+
+def test_a_run_that_lost_its_thresholds_does_not_pass(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    shutil.copytree(DATA / "store-v1", root)
+    (root / "runs" / PLAIN / "manifest.json").unlink()
     run = load_run(root, PLAIN)
-    assert "was written by a newer probe (schema 2, this one reads up to 1): update probe" in run.problems[0]
+    assert run.manifest["lost"]
+    assert assess(run.manifest, run.sessions, interrupted=False).verdict != PASS
