@@ -55,6 +55,10 @@ def analyze(
             metavar="FILE", help="Write a network profile with this loss and delay, to be replayed."
         ),
     ] = None,
+    pcap: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what arrived as a capture that other programs open."),
+    ] = None,
     explain: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Show one frame of a capture, field by field.")
     ] = None,
@@ -81,6 +85,7 @@ def analyze(
             output.out.print(told, soft_wrap=True)
         return
     from probe.report.analyze import deliver_analysis, json_path
+    from probe.report.capture_out import check_capture, write_capture
     from probe.session.analyze import analyse
     from probe.session.analyze_options import wanted
     from probe.session.fit import check_fit, write_fit
@@ -97,6 +102,9 @@ def analyze(
     target = json_path(out or [])
     if fit is not None:
         check_fit(fit)
+    if pcap is not None:
+        check_capture(pcap)
     analysis = analyse(source, results, asked)
     fitted = None if fit is None else (fit, write_fit(analysis, fit))
-    deliver_analysis(output, analysis, target, fitted)
+    written = None if pcap is None else (pcap, write_capture(pcap, analysis.streams))
+    deliver_analysis(output, analysis, target, fitted, written)

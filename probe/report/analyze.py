@@ -57,7 +57,11 @@ def json_path(out: Sequence[str]) -> Path | None:
 
 
 def deliver_analysis(
-    output: Output, analysis: Analysis, target: Path | None, fitted: tuple[Path, NetworkProfile] | None
+    output: Output,
+    analysis: Analysis,
+    target: Path | None = None,
+    fitted: tuple[Path, NetworkProfile] | None = None,
+    written: tuple[Path, int] | None = None,
 ) -> None:
     """Write the file, print. Raises StoreError before anything is printed."""
     for problem in analysis.problems:
@@ -72,8 +76,11 @@ def deliver_analysis(
     else:
         for part in analysis_report(analysis):
             output.out.print(part)
+    told = output.err if output.as_json else output.out
     if fitted is not None:
-        (output.err if output.as_json else output.out).print(_fitted_line(*fitted))
+        told.print(_fitted_line(*fitted))
+    if written is not None:
+        told.print(Text(f"Wrote {written[1]} packets to {written[0]}."))
 
 
 def _last_line(analysis: Analysis) -> Text:

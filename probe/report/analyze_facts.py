@@ -65,8 +65,8 @@ def facts_lines(analysis: Analysis) -> Iterator[str]:
     else:
         delay = analysis.streams[0].metrics.delay
         yield (
-            f"{plural(facts['rows'], 'row')} · delay as the two clocks have it: p50 {percentile(delay, 'p50')} ms, "
-            f"smallest {milliseconds(delay.min)} ms (n {delay.n}); what is below is counted from the smallest"
+            f"{plural(facts['rows'], 'row')} · delay in ms as the two clocks have it: p50 {percentile(delay, 'p50')}, "
+            f"smallest {milliseconds(delay.min)} (n {delay.n}); what is below is counted from the smallest"
         )
 
 

@@ -42,7 +42,7 @@ def _e_model(stream: AnalysedStream) -> str:
         f"R {high_r:.1f}, MOS {high_mos:.2f} ({satisfaction(high_r)})"
         if low_r == high_r
         else f"R {low_r:.1f} to {high_r:.1f}, MOS {low_mos:.2f} to {high_mos:.2f} "
-        f"({satisfaction(low_r)} to {satisfaction(high_r)})"
+        f"({' to '.join(dict.fromkeys((satisfaction(low_r), satisfaction(high_r))))})"
     )
     unknown = "" if stream.one_way_ms is not None else "; the one-way delay is not known (--one-way)"
     outside = [_OUTSIDE[name] for name in found.outside]

@@ -38,6 +38,6 @@ def _line(name: str, what: str, values: Sequence[float | None], told: str) -> Te
 def _ends(values: Sequence[float | None], unit: str) -> str:
     known = [value for value in values if value is not None]
     if not known:
-        return "none arrived:"
+        return "nothing arrived:"
     write = milliseconds if unit == "ms" else (lambda value: percent(value / 100))
     return f"{write(min(known))} to {write(max(known))} {unit}"

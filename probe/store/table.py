@@ -19,6 +19,8 @@ from probe.store.parquet import connect, literal
 
 COLUMNS = ("seq", "sent_ns", "received_ns")
 PARQUET_MAGIC = b"PAR1"
+EARLIEST_NS, LATEST_NS = -(1 << 61), 1 << 62
+"""Nanoseconds since 1970, up to the year 2116."""
 MEMORY = "600MB"
 THREADS = 2
 _LINE = re.compile(r"CSV Error on Line: (\d+)", re.IGNORECASE)
@@ -125,7 +127,19 @@ def _read(path: Path, source: str, kind: str) -> Table:
         row = int(np.argmax(np.ma.getmaskarray(seq)))
         place = f"{path}:{row + 2}" if kind == "CSV" else f"{path}: row {row + 1}"
         raise ConfigError(f"{place}: seq is empty; every packet has a number", hint=_HINT)
-    return Table(*(np.asarray(column, np.int64) for column in (seq, sent, received)))
+    table = Table(*(np.asarray(column, np.int64) for column in (seq, sent, received)))
+    _check_times(path, kind, table)
+    return table
+
+
+def _check_times(path: Path, kind: str, table: Table) -> None:
+    """Refuse times whose differences would not fit into 64 bits; none is that of a packet."""
+    for name, column in zip(COLUMNS[1:], table[1:], strict=True):
+        lowest = int(column.min(initial=0, where=column != NEVER))
+        if lowest < EARLIEST_NS or int(column.max()) > LATEST_NS:
+            row = int(np.argmax((column != NEVER) & ((column < EARLIEST_NS) | (column > LATEST_NS))))
+            place = f"{path}:{row + 2}" if kind == "CSV" else f"{path}: row {row + 1}"
+            raise ConfigError(f"{place}: {name} is {int(column[row])}, which is no time in nanoseconds")
 
 
 def _wrong(path: Path, kind: str, error: str) -> str:

@@ -234,6 +234,18 @@ def test_what_was_measured_is_written_as_a_network(
     assert network.up.delay_ns / MS == pytest.approx(30 + 17 / 8, rel=0.05)
 
 
+def test_what_arrived_is_written_as_a_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Analysed again it is the same stream."""
+    delays: list[float | None] = [50.0, 75.0, None, 52.0, 50.0, 61.0, None, None, 50.0, 54.0, 51.0, 50.0]
+    path, target = table(tmp_path, steady(delays * 5)), tmp_path / "again.pcap"
+    assert execute(app, ["analyze", str(path), "--pcap", str(target), "--quiet"]) == 0
+    assert f"Wrote 45 packets to {target}." in " ".join(capsys.readouterr().out.split())
+    one, two = analyze(capsys, path)["streams"][0], analyze(capsys, target)["streams"][0]
+    for name in ("packets", "loss_periods", "burst_gap", "burst_ratio", "pdv_ms", "ipdv_ms", "jitter_ms"):
+        assert two[name] == one[name], name
+    assert "a capture is a .pcap file" in refused(capsys, path, "--pcap", tmp_path / "x.csv")
+
+
 def test_a_fit_needs_one_path_and_a_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     frames = voice([50, 70, 90, 110]) + voice([55, 80, 95, 115], ssrc=9)
     path = write(tmp_path / "call.pcap", pcap(sorted(frames)))

@@ -21,6 +21,7 @@ from scapy.layers.l2 import CookedLinux, CookedLinuxV2, Dot1Q, Ether
 from scapy.packet import Packet
 
 from probe.impairment.profile import Impairment, Loss
+from probe.report.capture_out import write_capture
 from probe.session.analyze import AnalysedStream, analyse
 from probe.session.analyze_options import Wanted
 from probe.wire.rtcp import ReceiverReport, ReportBlock, SenderReport
@@ -133,6 +134,17 @@ def test_pcapng_with_two_streams_is_tsharks(tmp_path: Path) -> None:
     content = section(">") + interface(1, ">", [(9, b"\x09")])
     content += b"".join(enhanced(frame, at, ">") for at, frame in both)
     assert len(agree(write(tmp_path / "two.pcapng", content))) == 2
+
+
+def test_a_capture_that_we_write_of_a_table_is_tsharks(tmp_path: Path) -> None:
+    """Time stamps are in eighths of a millisecond, the times sent of this table too."""
+    rows = [f"{i},{20 * MS * i},{'' if d is None else 20 * MS * i + d * MS}" for i, d in enumerate(DELAYS)]
+    path = tmp_path / "trace.csv"
+    path.write_text("\n".join(["seq,sent_ns,received_ns", *rows, ""]))
+    (stream,) = ours(path)
+    write_capture(tmp_path / "trace.pcap", [stream])
+    (again,) = agree(tmp_path / "trace.pcap")
+    assert again.metrics.pdv == stream.metrics.pdv
 
 
 def test_a_duplicate_is_a_packet_to_tshark_and_hides_a_loss(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def test_headers_as_people_write_them(tmp_path: Path, text: str) -> None:
         (HEADER + "1,2\n", r"trace.csv:2: '1,2' has 2 values"),
         (HEADER + "1,2,3,4\n", r"trace.csv:2: '1,2,3,4' has 4 values"),
         (HEADER + "1,2,3\n,5,6\n", r"trace.csv:3: seq is empty"),
+        (HEADER + "1,2,3\n1,9223372036854775807,5\n", r"trace.csv:3: sent_ns is 9223372036854775807, which"),
         (
             HEADER + "1,2,99999999999999999999\n",
             r"trace.csv:2: '1,2,99999999999999999999' is no row of whole",
