@@ -16,7 +16,7 @@ from bench.product import CLIENT_CPU, OTHER_CPU
 from bench.recorder import enlarge
 from bench.session import CALL_NS
 
-TICK_NS = 200_000
+TICK_NS = 250_000
 """How often a thousand calls look at the clock; one call looks when its packet is due."""
 BUFFER_BYTES = 8 << 20
 SILENCE_S = 0.5

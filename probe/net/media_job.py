@@ -96,6 +96,7 @@ def _measure(
         progress,
         one_way=job.spec.one_way,
         nack=job.nack,
+        rate_pps=rate_pps,
         kernel_stamped=result.quality["stamps_checked"]["received"],
         spin_ns=spin_ns,
     )

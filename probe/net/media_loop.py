@@ -13,11 +13,15 @@ from probe.net.job import SENDING, WAITING
 from probe.net.quality import LoopWatch
 from probe.net.udp import UdpSocket
 
-TICK_NS = 200_000
-"""The loop comes round so often at most: packets due meanwhile leave together. That keeps a thousand calls
-within a fraction of a millisecond of their schedule for a third of the processor time."""
-HEED_NS = 1_000_000
-"""Arrivals that the kernel stamps can lie so long before anybody looks; longer would delay requests for repairs."""
+TICK_NS, CROWDED_TICK_NS = 250_000, 500_000
+"""The loop comes round so often at most, or (beyond CROWDED_PPS): packets due meanwhile leave together. That keeps
+a thousand calls within a fraction of a millisecond of their schedule for a third of the processor time."""
+CROWDED_PPS = 150_000
+HEED_NS, IDLE_HEED_NS = 1_000_000, 4_000_000
+"""Arrivals that the kernel stamps can lie so long before anybody looks, where requests for repairs depend on
+them, or not."""
+HEED_PACKETS = 128
+"""But not more than so many: they and as many transmit stamps have room in a socket of an ordinary user."""
 IDLE_NS = 50_000_000
 """How long at most until the parent's word is looked at."""
 TAIL_MARGIN_NS = 50_000_000
@@ -37,6 +41,7 @@ class MediaLoop:
         *,
         one_way: bool,
         nack: bool,
+        rate_pps: float,
         kernel_stamped: bool = False,
         spin_ns: int = 0,
     ) -> None:
@@ -45,6 +50,9 @@ class MediaLoop:
         self._one_way, self._nack = one_way, nack
         self._alarm = Alarm(sock.fileno(), spin_ns=spin_ns)
         self._kernel_stamped = kernel_stamped
+        self._tick_ns = TICK_NS if rate_pps <= CROWDED_PPS else CROWDED_TICK_NS
+        longest_ns = HEED_NS if nack else IDLE_HEED_NS
+        self._heed_ns = min(max(int(HEED_PACKETS / rate_pps * 1e9), HEED_NS), longest_ns)
         self._give_up_ns = FOREVER
         self._looked_ns = 0
 
@@ -77,7 +85,7 @@ class MediaLoop:
 
     def _must_look(self, now_ns: int, next_ns: int) -> bool:
         """Whether arrivals are to be taken in this round: many at a time cost a fraction of few."""
-        return not self._kernel_stamped or next_ns == FOREVER or now_ns - self._looked_ns >= HEED_NS
+        return not self._kernel_stamped or next_ns == FOREVER or now_ns - self._looked_ns >= self._heed_ns
 
     def _receive(self) -> None:
         """Everything that has arrived, and when what was sent left."""
@@ -106,7 +114,7 @@ class MediaLoop:
         """Wait for the next packet that is due, or for arrivals if they have to be seen at once."""
         now_ns = monotonic_ns()
         self.watch.worked(since_ns, now_ns)
-        wake_ns = min(max(next_ns, since_ns + TICK_NS), now_ns + IDLE_NS, self._give_up_ns)
+        wake_ns = min(max(next_ns, since_ns + self._tick_ns), now_ns + IDLE_NS, self._give_up_ns)
         listen = not self._kernel_stamped or (self._nack and wake_ns - now_ns > HEED_NS) or next_ns == FOREVER
         if wake_ns <= now_ns:
             return
