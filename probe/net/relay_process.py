@@ -128,6 +128,14 @@ class _Direction:
         self.chain = chain
         self.pending = Pending(pool)
         self.sent = 0
+        self.look_ns = 0
+        """When arrivals are looked for again."""
+
+    def rest(self) -> None:
+        """Just after arrivals look for no more for a moment, many at a time cost less: well within the time before
+        any of them could leave."""
+        now_ns = monotonic_ns()
+        self.look_ns = now_ns + min(QUIET_NS, (self.chain.earliest_release(now_ns) - now_ns) // 2)
         self._admitted, self._delay_ns, self._longest_ns = 0, 0, 0
 
     def admit(self, batch: Batch, flow: NDArray[np.int64]) -> int:
@@ -156,10 +164,15 @@ class RelayLoop:
     def __init__(self, config: RelayConfig, sock: UdpSocket, pipe: Pipe, *, realtime: bool = False) -> None:
         self._sock, self._pipe, self._idle_ns = sock, pipe, config.idle_ns
         self._selector = selectors.DefaultSelector()
-        self._selector.register(sock.fileno(), selectors.EVENT_READ, sock)
         self._selector.register(pipe.fileno(), selectors.EVENT_READ, pipe)
         # An epoll or kqueue object is itself readable when one of its sockets is.
-        self._any_readable, self._nothing = Waiter(self._selector.fileno()), Waiter()
+        far = self._selector.fileno()
+        self._waiters = {
+            (True, True): Waiter(sock.fileno(), far),
+            (True, False): Waiter(sock.fileno()),
+            (False, True): Waiter(far),
+            (False, False): Waiter(),
+        }
         self._flows = Flows(config.target, self._selector, idle_ns=config.idle_ns, plain=config.plain)
         self._pool = Pool()
         self._lead_ns = MIN_LEAD_NS
@@ -177,57 +190,56 @@ class RelayLoop:
 
     def run(self) -> None:
         """Relay until told to stop."""
-        housekeeping_ns = look_ns = 0
+        housekeeping_ns = 0
         while True:
             now_ns = monotonic_ns()
-            if now_ns >= look_ns:
-                readable = [key.data for key, _ in self._selector.select(0)]
-                if self._pipe in readable and not self._obey():
-                    return
-                received = bool(readable) and self._receive(readable)
-                now_ns = monotonic_ns()
-                # Just after arrivals, a moment without looking for more: many at a time cost less.
-                look_ns = now_ns + self._quiet_ns(now_ns) if received else 0
+            # Flows first: a new client on the listening socket may end the oldest of them.
+            if now_ns >= self._down.look_ns and not self._hear_far(now_ns):
+                return
+            if now_ns >= self._up.look_ns:
+                self._hear_near(now_ns)
+            now_ns = monotonic_ns()
             self._release(now_ns)
             if now_ns >= housekeeping_ns:
                 self._flows.expire(now_ns)
                 housekeeping_ns = now_ns + min(HOUSEKEEPING_NS, self._idle_ns)
             release_ns = min(self._up.pending.next_ns, self._down.pending.next_ns) - self._lead_ns
-            wake_ns = min(release_ns, housekeeping_ns, look_ns or FOREVER)
-            self._rest(wake_ns, listen=not look_ns)
+            self._rest(min(release_ns, housekeeping_ns))
 
-    def _rest(self, wake_ns: int, *, listen: bool) -> None:
-        """Sleep until `wake_ns` or, if we listen, an arrival."""
-        if wake_ns <= monotonic_ns():
+    def _rest(self, wake_ns: int) -> None:
+        """Sleep until `wake_ns`, the end of a moment without listening, or an arrival where we listen."""
+        now_ns = monotonic_ns()
+        looks = self._up.look_ns, self._down.look_ns
+        wake_ns = min(wake_ns, *(look_ns for look_ns in looks if look_ns > now_ns), FOREVER)
+        if wake_ns <= now_ns:
             return
-        (self._any_readable if listen else self._nothing).wait(wake_ns)
+        self._waiters[looks[0] <= now_ns, looks[1] <= now_ns].wait(wake_ns)
         late_ns = monotonic_ns() - wake_ns
         if late_ns > 0:  # woken by the clock: learn how late that is, one time in nine later than the lead
             step_ns = 8_000 if late_ns > self._lead_ns else -1_000
             self._lead_ns = min(max(self._lead_ns + step_ns, MIN_LEAD_NS), self._longest_lead_ns)
 
-    def _quiet_ns(self, now_ns: int) -> int:
-        """How long arrivals may lie unread: well within the time before any of them could leave."""
-        soonest = min(direction.chain.earliest_release(now_ns) for direction in (self._up, self._down))
-        return min(QUIET_NS, (soonest - now_ns) // 2)
-
-    def _receive(self, readable: list[Any]) -> bool:
-        """Read what has arrived, and let it meet the links; returns whether anything had."""
-        now_ns = monotonic_ns()
-        # Flows first: a new client on the listening socket may end the oldest of them.
+    def _hear_far(self, now_ns: int) -> bool:
+        """Obey the parent, and let what the target sent meet the links; False when we are to stop."""
+        readable = [key.data for key, _ in self._selector.select(0)]
+        if self._pipe in readable and not self._obey():
+            return False
         arrived = [(flow, flow.upstream.receive()) for flow in readable if isinstance(flow, Flow)]
         arrived = [(flow, batch) for flow, batch in arrived if len(batch.size)]
         if arrived:
             self._admit_down(arrived, now_ns)
-        received = bool(arrived)
-        for _ in range(READS if self._sock in readable else 0):
+            self._down.rest()
+        return True
+
+    def _hear_near(self, now_ns: int) -> None:
+        """Let what the clients sent meet the links."""
+        for _ in range(READS):
             batch = self._sock.receive()
             if len(batch.size):
-                received = True
                 self._admit_up(batch, now_ns)
+                self._up.rest()
             if len(batch.size) < self._sock.slots:
                 break
-        return received
 
     def _admit_up(self, batch: Batch, now_ns: int) -> None:
         flow = self._flows.numbers_of(batch.address, now_ns)
