@@ -12,7 +12,7 @@ import numpy as np
 from tests.analysis.test_error_rates import EIGHT_ON_SIX, NEAR, ONE, outcomes, rates
 from tests.analysis.vendors import Vendor
 
-BOTH = {"rtt.p95": NEAR, "loss": NEAR}
+BOTH: dict[str, tuple[float, ...]] = {"rtt.p95": NEAR, "loss": NEAR}
 TWO_A_DAY = np.repeat(np.arange(7), 2)
 KINDS = {
     "8 sessions of 60 s on 6 days": (Vendor(), EIGHT_ON_SIX, 60),
