@@ -128,6 +128,7 @@ class _Direction:
         self.chain = chain
         self.pending = Pending(pool)
         self.sent = 0
+        self._admitted, self._delay_ns, self._longest_ns = 0, 0, 0
         self.look_ns = 0
         """When arrivals are looked for again."""
 
@@ -136,7 +137,6 @@ class _Direction:
         any of them could leave."""
         now_ns = monotonic_ns()
         self.look_ns = now_ns + min(QUIET_NS, (self.chain.earliest_release(now_ns) - now_ns) // 2)
-        self._admitted, self._delay_ns, self._longest_ns = 0, 0, 0
 
     def admit(self, batch: Batch, flow: NDArray[np.int64]) -> int:
         """Let datagrams meet the links; returns how many survivors found no room to wait."""
