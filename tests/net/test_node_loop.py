@@ -58,7 +58,7 @@ def test_when_more_arrives_than_can_be_stamped_one_reply_in_ten_is(pipe: Pipe) -
     assert sock.stamped_every == 1
     now_ns, seen = 10 * RATE_NS, []
     loop._publish(now_ns)
-    for arrived in (100, 160_000 * RATE_NS // 10**9, 140_000 * RATE_NS // 10**9):
+    for arrived in (100, 320_000 * RATE_NS // 10**9, 280_000 * RATE_NS // 10**9):
         loop._arrived = arrived
         loop._publish(now_ns := now_ns + RATE_NS)
         seen.append(sock.stamped_every)
