@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
-from probe.net.clock import Alarm, Waiter, WallClock, monotonic_ns, wall_offset
+from probe.net.clock import SLICE_NS, Alarm, Waiter, WallClock, monotonic_ns, wall_offset
 
 MS = 1_000_000
 
@@ -59,3 +63,30 @@ def test_what_is_readable_ends_a_wait_that_listens() -> None:
         mine.recv(1)
         assert not waiter.readable()
         assert not waiter.wait(monotonic_ns() + MS)
+
+
+_SCHEDULING = """
+import ctypes, os, struct
+from probe.net.clock import be_punctual
+be_punctual()
+told = ctypes.create_string_buffer(48)
+ctypes.CDLL(None).syscall(int(os.environ["SCHED_GETATTR"]), 0, told, 48, 0)
+_, policy, _, nice, _, runtime_ns, _, _ = struct.unpack("=IIQiIQQQ", told.raw)
+print(policy, nice, runtime_ns)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="Linux's scheduler")
+def test_a_packet_loop_asks_for_short_slices_and_for_no_larger_share() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SCHEDULING],
+        env=os.environ | {"SCHED_GETATTR": "315"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    policy, nice, runtime_ns = (int(word) for word in done.stdout.split())
+    assert (policy, nice) == (os.SCHED_OTHER, os.getpriority(os.PRIO_PROCESS, 0))
+    major, minor = (int(part) for part in platform.release().split(".")[:2])
+    if (major, minor) >= (6, 12):
+        assert runtime_ns == SLICE_NS
