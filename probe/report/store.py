@@ -164,7 +164,8 @@ def vantages_table(rows: Sequence[VantageRow]) -> Grid:
         )
     grid.notes.append(
         Text(
-            "An interval counts sessions, not packets; – is a limit that too few sessions give, or that lies among the lost.",
+            "An interval counts sessions, not packets, and a difference days where six were measured from both places; "
+            "– is a limit that too few give, or that lies among the lost.",
             style="dim",
         )
     )
@@ -197,6 +198,7 @@ def _vantage(row: VantageRow) -> Json:
         "difference_ms": _finite(row.difference_ms),
         "difference_low": _finite(row.difference.low if row.difference else None),
         "difference_high": _finite(row.difference.high if row.difference else None),
+        "difference_counted_in": row.counted_in,
     }
 
 

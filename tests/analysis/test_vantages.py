@@ -14,9 +14,9 @@ SUMATRA = replace(JAVA, node="mdn-1", node_city="Medan")
 XL, TELKOMSEL = Place("sby-xl", "xl", "Surabaya"), Place("jkt-telkomsel", "telkomsel", "Jakarta")
 
 
-def seen(cell: Cell, place: Place, values: list[float], lost: int = 1) -> list[Seen]:
+def seen(cell: Cell, place: Place, values: list[float], lost: int = 1, days: int = 5) -> list[Seen]:
     return [
-        Seen(cell, place, f"2026-11-{at % 7 + 1:02}", value, lost, 100) for at, value in enumerate(values)
+        Seen(cell, place, f"2026-11-{at % days + 1:02}", value, lost, 100) for at, value in enumerate(values)
     ]
 
 
@@ -29,12 +29,29 @@ def test_the_best_place_is_first_and_the_others_are_compared_with_it() -> None:
         ("mdn-1", XL),
     ]
     best, other, alone = rows
-    assert (best.p95_ms, best.sessions, best.days, best.loss_ratio) == (49.0, 20, 7, 0.01)
+    assert (best.p95_ms, best.sessions, best.days, best.loss_ratio) == (49.0, 20, 5, 0.01)
     assert best.interval.low < 49.0 < best.interval.high
     assert (other.against, other.difference_ms, other.loss_ratio) == (TELKOMSEL, 60.0, 0.03)
     assert other.difference is not None
     assert 50 < other.difference.low < 60 < other.difference.high < 70
     assert alone.against is best.against is None
+    assert other.counted_in == "session"
+
+
+def test_the_weather_of_a_day_is_taken_out_where_both_have_six() -> None:
+    """Days differ by tens of ms, alike for both places; between the places are 6 ms."""
+    rng = np.random.default_rng(1)
+    weather = rng.uniform(0, 80, 8)
+    base, other = (
+        [float(weather[at % 8] + 40 + more + rng.normal(0, 1)) for at in range(24)] for more in (0.0, 6.0)
+    )
+    quick, slow = vantage_rows([*seen(JAVA, XL, other, days=8), *seen(JAVA, TELKOMSEL, base, days=8)])
+    assert (quick.place, slow.place, slow.counted_in) == (TELKOMSEL, XL, "day")
+    assert slow.difference is not None
+    assert 4 < slow.difference.low < 6 < slow.difference.high < 8
+    assert slow.difference_ms is not None
+    sessions = hodges_lehmann(other, base, 0.95)[1]
+    assert sessions.high - sessions.low > 15  # what the sessions alone would say
 
 
 def test_few_sessions_have_no_interval() -> None:
