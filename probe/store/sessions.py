@@ -11,6 +11,7 @@ import numpy as np
 
 from probe.metrics import Rows, empty_rows
 from probe.records import INTERRUPTED, SessionRecord
+from probe.store import layout
 from probe.store.documents import Unreadable, parse_record, read_json
 from probe.store.layout import SegmentFile
 from probe.store.packs import read_stored
@@ -67,6 +68,8 @@ def files_of_run(
             documents[found_record.index] = (found_record, segments_written)
         except Unreadable as error:
             problems.append(str(error))
+    if any(expected > len(by_index.get(index, ())) for index, (_, expected) in documents.items()):
+        _add_later(by_index, layout.segment_files(folder.parent.parent, run_id=run_id))
     removed, wrong = read_removed(folder, run_id)
     problems += wrong
     found = []
@@ -76,6 +79,15 @@ def files_of_run(
         segments = [] if gone else by_index.get(index, [])
         found.append(SessionFiles(run_id, index, record, expected, segments, gone.record if gone else None))
     return found, problems
+
+
+def _add_later(by_index: dict[int, list[SegmentFile]], now: Iterable[SegmentFile]) -> None:
+    """Segments written between their listing and the reading of the documents: a run may be going on."""
+    for file in now:
+        known = by_index.setdefault(file.session, [])
+        if all(file.number != other.number for other in known):
+            known.append(file)
+            known.sort()
 
 
 def load_session(connection: Connection, files: SessionFiles) -> tuple[StoredSession | None, list[str]]:
