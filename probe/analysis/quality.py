@@ -12,7 +12,14 @@ from typing import Any
 
 from probe.analysis.clock import NodeClock
 from probe.analysis.one_way import Mask
-from probe.analysis.quality_facts import drops, lateness_ms, rate_pps, relay_lateness_ms, stamp_sources
+from probe.analysis.quality_facts import (
+    drops,
+    lateness_ms,
+    network_excess,
+    rate_pps,
+    relay_lateness_ms,
+    stamp_sources,
+)
 from probe.analysis.results import GRADE_DEGRADED, GRADE_GOOD, GRADE_INVALID
 from probe.metrics import Rows
 from probe.records import COMPLETED, Json, SessionRecord
@@ -39,6 +46,7 @@ LIMITS = (
     Limit("backlog_dropped", "ratio", 0.0),
     Limit("relay_dropped", "ratio", 0.0, 0.001),
     Limit("relay_late", "ms", 5.0),
+    Limit("network_off", "x", 1.0),
     Limit("stall", "ms", 20.0),
     Limit("node_stall", "ms", 20.0),
     Limit("steal", "ratio", 0.05),
@@ -59,6 +67,7 @@ def grade(record: SessionRecord, rows: Rows, sent: Mask, counts: Mapping[str, in
         "stamps": stamp_sources(rows, sent),
         "lateness_ms": lateness_ms(record, rows, sent),
         "relay_lateness_ms": relay_lateness_ms(record),
+        "network_excess": network_excess(record),
         "rate_pps": rate_pps(record),
         "drops": drops(record, dict(counts)),
         "node_stall_ms": _ms(record.counters.get("stall_ns")),
@@ -87,6 +96,7 @@ def _judged(counts: Mapping[str, int], facts: Json) -> Json:
         "backlog_dropped": None if lost["backlog"] is None else lost["backlog"] / sent,
         "relay_dropped": lost["relay"] / sent,
         "relay_late": relay.get("p99"),
+        "network_off": facts["network_excess"],
         "stall": facts["stall_ms"],
         "node_stall": facts["node_stall_ms"],
         "steal": facts["steal_ratio"],

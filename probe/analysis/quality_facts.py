@@ -66,6 +66,13 @@ def relay_lateness_ms(record: SessionRecord) -> Json | None:
     return found
 
 
+def network_excess(record: SessionRecord) -> float | None:
+    """How far the losses of a weak network are from what is set, in units of what chance explains: the worse way;
+    None without one, or where a queue or the time has a say in them."""
+    told = (record.impairment.get("excess") or {}).values()
+    return max((float(value) for value in told if value is not None), default=None)
+
+
 def rate_pps(record: SessionRecord) -> Json:
     """Packets a second, as asked for and as they left."""
     asked, ratio = record.quality.get("asked_pps"), record.quality.get("rate_ratio")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from probe.cli.options import AsJson, LowLatency, Out, PlainSockets, Quiet, Rt, Spin
+from probe.cli.options import AsJson, Impair, LowLatency, Out, PlainSockets, Quiet, Rt, Spin
 
 
 def campaign(
@@ -31,6 +31,7 @@ def campaign(
     once: Annotated[
         bool, typer.Option("--once", help="When it is over tell its verdict again, and begin no other.")
     ] = False,
+    impair: Impair = "relay",
     rt: Rt = False,
     low_latency: LowLatency = False,
     spin: Spin = None,
@@ -43,7 +44,7 @@ def campaign(
     same plan it goes on where it was; sessions missed meanwhile are counted, not made up for."""
     from dataclasses import replace
 
-    from probe.cli.levers import punctuality
+    from probe.cli.levers import by_kernel, punctuality
     from probe.net.job import Carriage
     from probe.report.campaign_run import campaign_and_report, options_of
     from probe.report.delivery import Delivery
@@ -52,6 +53,6 @@ def campaign(
     delivery = Delivery.asked(out)
     output = Output(as_json=as_json, quiet=quiet)
     options = options_of(plan, results, days, seed, vantage, max_bytes, max_rate, once=once)
-    carriage = Carriage(plain_sockets, punctuality(rt, low_latency, spin))
+    carriage = Carriage(plain_sockets, punctuality(rt, low_latency, spin), by_kernel(impair))
     options = replace(options, carriage=carriage)
     raise typer.Exit(campaign_and_report(plan, options, max_load, output, delivery))

@@ -1,4 +1,4 @@
-"""What `--rt`, `--low-latency` and `--spin` ask for."""
+"""What `--rt`, `--low-latency`, `--spin` and `--impair` ask for."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ _HINT = "a processor that was idle takes 50 to 200 us to wake up: --spin 200us"
 def punctuality(rt: bool, low_latency: bool, spin: str | None) -> Punctuality:
     """Raises ConfigError for a bad duration. Whether the system grants it is for `net.punctual.require`."""
     return Punctuality(rt, low_latency, 0 if spin is None else _spin_ns(spin))
+
+
+def by_kernel(impair: str) -> bool:
+    """Whether the kernel's netem is to apply weak networks; raises ConfigError for anything unknown."""
+    if impair not in ("relay", "kernel"):
+        raise ConfigError(f"--impair {impair}: weak networks are applied by `relay` or `kernel`")
+    return impair == "kernel"
 
 
 def _spin_ns(text: str) -> int:

@@ -43,4 +43,7 @@ PlainSockets: TypeAlias = Annotated[
         "--plain-sockets", help="One system call a packet and user-space stamps, as on other systems."
     ),
 ]
+Impair: TypeAlias = Annotated[
+    str, typer.Option("--impair", metavar="relay|kernel", help="What applies weak networks.")
+]
 RESULTS = Path("results")

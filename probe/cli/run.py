@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from probe.cli.options import LowLatency, Out, PlainSockets, Rt, Spin
+from probe.cli.options import Impair, LowLatency, Out, PlainSockets, Rt, Spin
 
 
 def run(
@@ -18,7 +18,7 @@ def run(
     seed: Annotated[int | None, typer.Option(min=0, help="repeat the random choices of another run")] = None,
     duration: Annotated[str | None, typer.Option(help="of every scenario, such as 10s")] = None,
     only: Annotated[str | None, typer.Option(metavar="VENDOR[/NODE]", help="measure only these")] = None,
-    impair: Annotated[str, typer.Option(metavar="relay", help="how weak networks are applied")] = "relay",
+    impair: Impair = "relay",
     wait: Annotated[str | None, typer.Option(metavar="WINDOW", help="wait until the window opens")] = None,
     rt: Rt = False,
     low_latency: LowLatency = False,
@@ -29,19 +29,14 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
 ) -> None:
     """Measure every node of PLAN, keep every packet's record, print the tables and the verdict."""
-    from probe.cli.levers import punctuality
-    from probe.errors import ConfigError
+    from probe.cli.levers import by_kernel, punctuality
     from probe.net.job import Carriage
     from probe.report.delivery import Delivery
     from probe.report.output import Output
     from probe.report.run import run_and_report
     from probe.session.run import RunOptions
 
-    if impair != "relay":
-        raise ConfigError(
-            f"--impair {impair} is not built yet", hint="weak networks are applied by --impair relay"
-        )
-    carriage = Carriage(plain_sockets, punctuality(rt, low_latency, spin))
+    carriage = Carriage(plain_sockets, punctuality(rt, low_latency, spin), by_kernel(impair))
     options = RunOptions(results, vantage, seed, only, duration, wait, carriage)
     output = Output(as_json=as_json, quiet=quiet)
     raise typer.Exit(run_and_report(plan, options, output, Delivery.asked(out)))

@@ -10,6 +10,9 @@ from probe.impairment.losses import GilbertElliott, Loss, LossProcess
 from probe.impairment.profile import Impairment
 
 SIGMAS = 4.0
+FEWEST_LOSSES = 10
+"""With fewer to be expected the band is none: their number is not yet near a normal distribution."""
+_NO_CHANCE = 0.5  # of a packet: where nothing is to be lost, one is too many
 
 
 def expected_loss(impairment: Impairment) -> float | None:
@@ -42,16 +45,22 @@ def loss_band(loss: LossProcess | None, packets: int) -> float:
     return SIGMAS * sqrt(max(0.0, ratio * (1 - ratio)) * inflation / packets) + 1 / packets
 
 
+def excess(impairment: Impairment, counters: LinkCounters) -> float | None:
+    """How far the loss ratio is from what is set, in units of `loss_band`: up to 1 is chance; None: not to be told."""
+    expected = expected_loss(impairment)
+    if expected is None or not counters.offered or 0 < expected * counters.offered < FEWEST_LOSSES:
+        return None
+    off = abs(counters.lost / counters.offered - expected)
+    return off / (loss_band(impairment.loss, counters.offered) or _NO_CHANCE / counters.offered)
+
+
 def deviation(impairment: Impairment, counters: LinkCounters) -> str | None:
     """One sentence if fewer or more packets were lost than chance explains; None: as set, or not to be told."""
-    expected = expected_loss(impairment)
-    if expected is None or not counters.offered:
+    beyond, expected = excess(impairment, counters), expected_loss(impairment)
+    if beyond is None or expected is None or beyond <= 1:
         return None
-    seen = counters.lost / counters.offered
     band = loss_band(impairment.loss, counters.offered)
-    if abs(seen - expected) <= band:
-        return None
     return (
-        f"{100 * seen:.2f} % of {counters.offered} packets were lost, set are {100 * expected:.2f} % "
-        f"+- {100 * band:.2f}"
+        f"{100 * counters.lost / counters.offered:.2f} % of {counters.offered} packets were lost, set are "
+        f"{100 * expected:.2f} % +- {100 * band:.2f}"
     )

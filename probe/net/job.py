@@ -33,10 +33,12 @@ CONNECTING, SENDING, WAITING, DONE = 0, 1, 2, 3
 
 @dataclass(frozen=True, slots=True)
 class Carriage:
-    """How packets are moved: by `plain` sockets alone, and with what beyond an ordinary process."""
+    """How packets are moved: by `plain` sockets alone, with what beyond an ordinary process, and through weak
+    networks of the kernel's netem instead of our relay's."""
 
     plain: bool = False
     punctuality: Punctuality = ORDINARY
+    kernel_netem: bool = False
 
 
 USUAL = Carriage()

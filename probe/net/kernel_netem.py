@@ -13,11 +13,13 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from probe.errors import NotMeasured
+from probe.impairment.profile import Impairment
 from probe.impairment.tc import USUAL_PAYLOAD, step_plan, tc_plan
 from probe.net.address import Address
 from probe.net.kernel_cable import Cable, single
 from probe.net.kernel_forward import ForwardConfig, KernelCounters
-from probe.net.process import Child
+from probe.net.pipe import PipeClosed
+from probe.net.process import Child, spawn
 from probe.net.relay import ANSWER_TIMEOUT, Way
 from probe.net.relay_flows import IDLE_NS
 
@@ -94,6 +96,21 @@ class KernelNetem:
             if isinstance(answer, Exception):
                 raise answer
             return answer
+
+
+def try_netem() -> None:
+    """Raises NotMeasured, with what to do, where the kernel's netem is not to be had. Sends nothing."""
+    process, pipe = spawn("probe.net.holder:cable")
+    try:
+        pipe.send(checked(Impairment(), Impairment()))
+        answer, _ = pipe.receive()
+    except PipeClosed:
+        raise NotMeasured("our own process for the kernel's netem has ended") from None
+    finally:
+        pipe.close()
+        process.wait()
+    if isinstance(answer, Exception):
+        raise answer
 
 
 def checked(up: Way, down: Way, payload_bytes: int = USUAL_PAYLOAD) -> Cable:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from probe.net.netns import Failed, Missing, run
 
 _TABLES = ("/usr/lib/*/tc", "/usr/lib*/tc", "/usr/share/tc", "/lib/tc", "/usr/local/lib/tc")
 """Where systems keep the tables of iproute2."""
+_PREFIX = "probe-tc-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def apply(device: str, plan: TcPlan, tables: Path | None = None, *, change: bool
         except Failed as failure:
             if "qdisc kind is unknown" in str(failure) or "Unknown qdisc" in str(failure):
                 raise Missing(
-                    "this kernel has no netem (module sch_netem)",
+                    "this kernel has no netem (module sch_netem); our relay needs none",
                     hint="load it: sudo modprobe sch_netem; or use the relay: --impair relay",
                 ) from None
             raise
@@ -68,7 +71,8 @@ def tables_for(impairments: Sequence[Impairment]) -> tempfile.TemporaryDirectory
     own = {shape for impairment in impairments for shape in _shapes(impairment) if isinstance(shape, Table)}
     if not own:
         return None
-    folder = tempfile.TemporaryDirectory(prefix="probe-tc-")
+    _sweep()
+    folder = tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-")
     for place in _TABLES:
         for file in Path("/").glob(f"{place.lstrip('/')}/*.dist"):
             link = Path(folder.name, file.name)
@@ -79,6 +83,14 @@ def tables_for(impairments: Sequence[Impairment]) -> tempfile.TemporaryDirectory
         path.unlink(missing_ok=True)
         path.write_text("\n".join(map(str, table(shape).tolist())) + "\n")
     return folder
+
+
+def _sweep() -> None:
+    """Remove such folders of processes that have ended without doing so: by a kill."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            shutil.rmtree(left, ignore_errors=True)  # somebody else's stays
 
 
 def _shapes(impairment: Impairment) -> list[object]:

@@ -212,7 +212,7 @@ def _made(config: SpaceConfig) -> tuple[Space, str | None]:
     except Missing as missing:
         if config.netem is None:
             raise
-        return Space(replace(config, netem=None)), str(missing)
+        return Space(replace(config, netem=None)), str(missing).partition(";")[0]
 
 
 def _answer(space: Space, pipe: Pipe, order: Any) -> None:

@@ -30,6 +30,10 @@ _PHRASES = {
         "one packet in 100 left our own relay {value} late or more",
         "packets left our own relay late",
     ),
+    "network_off": (
+        "the weak network's losses are {value} as far from what is set as chance explains",
+        "the weak network did not lose what is set",
+    ),
     "stall": ("the packet loop stood still for {value}", "the packet loop stood still"),
     "node_stall": (
         "the node's packet loop stood still for {value}, which is in no delay where the kernel stamps at the node",

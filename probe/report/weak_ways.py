@@ -80,9 +80,12 @@ def ways_document(up: Impairment, down: Impairment, counters: WeakCounters) -> J
 
 
 def _way_document(impairment: Impairment, way: WeakWay) -> Json:
+    applied = asdict(way.link) | {"delay_ms": _spread(way.planned, 1e3)}
+    if way.tc:  # the kernel does not tell these apart, or not at all
+        applied |= dict.fromkeys(("overflowed", "outage", "corrupted", "overtook", "offered_bytes"))
     return {
         "set": direction_document(impairment),
-        "applied": {**asdict(way.link), "delay_ms": _spread(way.planned, 1e3)},
+        "applied": applied,
         "measured": {
             "came_out": way.came_out,
             "pending": way.pending,

@@ -16,6 +16,7 @@ from probe.records import Json
 from probe.session.appointed import diary_in, manifest_of, plan_digest
 from probe.session.diary import Appointment, Standing, lanes_of, make_diary, standing
 from probe.session.run import vantage_named
+from probe.session.weakening import check_kernel
 from probe.store.resume import beginning, manifests, stored_sessions
 from probe.store.writer import RunWriter
 
@@ -85,9 +86,12 @@ def campaigns_in(results: Path) -> Iterator[Campaign]:
 def open_campaign(loaded: LoadedPlan, options: CampaignOptions, now: datetime) -> Campaign:
     """The unfinished campaign of this plan and vantage in these results, or a new one.
 
-    With `once` also one that is over. Raises ConfigError before anything is written, and StoreError.
+    With `once` also one that is over. Raises ConfigError before anything is written, NotMeasured if the kernel is to
+    weaken networks and cannot, and StoreError.
     """
     vantage_named(loaded, options.vantage)
+    if options.carriage.kernel_netem:
+        check_kernel(loaded, None)
     _check_rate(loaded, options.max_rate)
     asked = plan_digest(loaded), options.vantage
     with beginning(options.results):

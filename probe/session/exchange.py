@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import asdict
 
 import numpy as np
 
@@ -15,11 +14,11 @@ from probe.metrics import NEVER, T_MAX_NS, Unsent
 from probe.net.clock import monotonic_ns, wall_offset
 from probe.net.job import SENDING, JobResult, MediaJob
 from probe.net.quic import ControlConnection
-from probe.net.relay import Relay
 from probe.records import COMPLETED, DIED, INTERRUPTED, NOT_CONNECTED, UNREACHABLE, SessionRecord
 from probe.session.context import RunContext
 from probe.session.harvest import Harvest
 from probe.session.packet_loop import PacketLoop
+from probe.session.weakening import Weakened
 
 POLL_S = 0.25
 HARVEST_EVERY = 4  # polls
@@ -31,18 +30,18 @@ Tell = Callable[[int, int, int], None]
 
 
 class Exchange:
-    """Fills in `record` as it goes. `relay` is the weak network in the way, if there is one."""
+    """Fills in `record` as it goes. `path` is the weak network in the way, or none."""
 
     def __init__(
         self,
         control: ControlConnection,
         grant: Grant,
-        relay: Relay | None,
+        path: Weakened,
         packets: PacketLoop,
         context: RunContext,
         record: SessionRecord,
     ) -> None:
-        self._control, self._grant, self._relay = control, grant, relay
+        self._control, self._grant, self._path = control, grant, path
         self._packets, self._context = packets, context
         self._record = record
         self.sent = self.back = 0
@@ -62,8 +61,7 @@ class Exchange:
         try:
             result = await self._watch(harvest, tell, job)
             self._note(result)
-            if self._relay is not None:
-                record.impairment = asdict(await self._relay.counters())
+            record.impairment = await self._path.counters()
             await self._conclude(harvest, result, weak=weak)
         finally:
             await self._packets.abandon()

@@ -35,6 +35,7 @@ from probe.session.lane import Lane
 from probe.session.progress import Listener, RunStarted
 from probe.session.stopping import Stopping
 from probe.session.waiting import opening_of
+from probe.session.weakening import check_kernel
 from probe.store.atomic import check_writable
 from probe.store.reader import StoredRun, find_sessions, load_run
 from probe.store.runid import new_run_id
@@ -63,7 +64,7 @@ class RunOptions:
 
 def prepare(loaded: LoadedPlan, options: RunOptions) -> tuple[LoadedPlan, RunOptions]:
     """Apply what can be wrong before anything starts; raises ConfigError, and NotMeasured when this system grants
-    less punctuality than is asked for."""
+    less punctuality than is asked for, or its kernel no weak networks."""
     if options.duration is not None:
         try:
             loaded = with_duration(loaded, parse_duration(options.duration))
@@ -73,6 +74,8 @@ def prepare(loaded: LoadedPlan, options: RunOptions) -> tuple[LoadedPlan, RunOpt
     expand(loaded.plan, lambda _: OTHER, options.only)
     options = replace(options, results=options.results or Path(loaded.plan.store.path))
     assert options.results
+    if options.carriage.kernel_netem:
+        check_kernel(loaded, options.only)
     if options.wait:
         opening_of(loaded, options.wait, datetime.now(UTC), options.only)
         check_writable(options.results)  # hours later is too late to tell
@@ -98,7 +101,7 @@ async def run_plan(
     lanes = sessions_at(now, loaded, options)
     seed = options.seed if options.seed is not None else secrets.randbits(32)
     lanes = shuffled(lanes, seed)
-    manifest = _manifest(loaded, lanes, now, seed, vantage_named(loaded, options.vantage))
+    manifest = _manifest(loaded, lanes, now, seed, options)
     with RunWriter(results, manifest) as writer:
         context = RunContext(
             manifest["run_id"],
@@ -228,14 +231,14 @@ def _expected_s(lane: NodeSchedule) -> float:
 
 
 def _manifest(
-    loaded: LoadedPlan, lanes: tuple[NodeSchedule, ...], now: datetime, seed: int, vantage: Vantage | None
+    loaded: LoadedPlan, lanes: tuple[NodeSchedule, ...], now: datetime, seed: int, options: RunOptions
 ) -> Json:
     """What is needed to judge the run again, without the plan's files, its secrets or this machine."""
     import aioquic
     import duckdb
     import numpy as np
 
-    resolved = loaded.resolved()
+    resolved, vantage = loaded.resolved(), vantage_named(loaded, options.vantage)
     return {
         "schema_version": SCHEMA_VERSION,
         "run_id": new_run_id(now, random.SystemRandom()),
@@ -245,6 +248,7 @@ def _manifest(
         "emulated": any(lane.node.endpoint.emulated for lane in lanes),
         "vantage": vantage.name if vantage else None,
         "seed": seed,
+        "impair": "kernel" if options.carriage.kernel_netem else "relay",
         "order": order_of(lanes),
         "sessions_planned": sum(len(lane.sessions) for lane in lanes),
         "thresholds": resolved["thresholds"],

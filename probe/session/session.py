@@ -17,7 +17,6 @@ from probe.net.address import Address
 from probe.net.clock import monotonic_ns
 from probe.net.job import CONNECTING, DONE, MediaJob
 from probe.net.quic import ControlConnection, connect_control
-from probe.net.relay import Relay
 from probe.plan.expand import NodeSchedule, SessionSpec
 from probe.records import FAILED, INTERRUPTED, UNREACHABLE
 from probe.session.context import RunContext, protection_of
@@ -26,6 +25,7 @@ from probe.session.packet_loop import PacketLoop
 from probe.session.progress import SessionFinished, SessionProgress
 from probe.session.stopping import CutOff
 from probe.session.target import Target, address_of
+from probe.session.weakening import Weakened, weak_profiles, weakened
 
 GRACE_S = 0.8
 """For a session to end in good order once the run is stopped; then it is cut off."""
@@ -91,11 +91,11 @@ class Session:
                 timeout=patience_s,
             ) as control,
             self._opened(control) as grant,
-            self._path(address) as (path, relay),
+            self._path(address) as path,
         ):
-            exchange = Exchange(control, grant, relay, self._packets, self._context, record)
+            exchange = Exchange(control, grant, path, self._packets, self._context, record)
             try:
-                await exchange.run(self._job(target, grant, path), weak=self._weak, tell=self._tell)
+                await exchange.run(self._job(target, grant, path.address), weak=self._weak, tell=self._tell)
             finally:
                 self._tell(DONE, exchange.sent, exchange.back)
 
@@ -116,32 +116,11 @@ class Session:
                 with contextlib.suppress(ProbeError, TimeoutError):
                     self.record.counters = await asyncio.wait_for(control.close(grant.session), CLOSE_S)
 
-    @contextlib.asynccontextmanager
-    async def _path(self, address: Address) -> AsyncIterator[tuple[Address, Relay | None]]:
-        """Where to send: to the relay of an emulated access and a weak network in a row, else to the node."""
-        names = (self._spec.path, self._spec.network)
-        profiles = [self._context.networks[name] for name in names if name is not None]
-        profiles = [profile for profile in profiles if not profile.clean]
-        if not profiles:
-            yield address, None
-            return
-        up, down = [profile.up for profile in profiles], [profile.down for profile in profiles]
-        try:
-            carriage = self._context.carriage
-            relay = await Relay.open(
-                address,
-                up,
-                down,
-                self.record.seed,
-                plain=carriage.plain,
-                punctuality=carriage.punctuality,
-            )
-        except TimeoutError:
-            raise NotMeasured("our own relay does not start", hint="is this machine overloaded?") from None
-        try:
-            yield relay.address, relay
-        finally:
-            await relay.stop()
+    def _path(self, address: Address) -> contextlib.AbstractAsyncContextManager[Weakened]:
+        """Where to send: through an emulated access and a weak network in a row, or straight to the node."""
+        profiles = weak_profiles(self._spec, self._context.networks)
+        usual = int(self._plan.size.mean())
+        return weakened(address, profiles, self.record.seed, usual, self._context.carriage)
 
     def _request(self) -> OpenRequest:
         stream, plan, protection = self._stream, self._plan, protection_of(self.record)

@@ -45,6 +45,7 @@ def test_packets_we_were_too_late_for(unsent: int, grade: str) -> None:
         ({"impairment": {"overrun": 1}}, "relay_dropped", "degraded"),
         ({"impairment": {"overrun": 1, "unsent": 1}}, "relay_dropped", "invalid"),
         ({"impairment": {"lateness": {"n": 9, "p99_us": 5001.0}}}, "relay_late", "degraded"),
+        ({"impairment": {"excess": {"up": None, "down": 1.5}}}, "network_off", "degraded"),
     ],
 )
 def test_limits(changes: dict[str, Any], code: str, grade: str) -> None:
