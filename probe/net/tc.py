@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from probe.errors import NotMeasured
@@ -31,6 +31,15 @@ class QdiscCounters:
     dropped: int
     waiting: int
     shown: str
+
+    def since(self, before: QdiscCounters) -> QdiscCounters:
+        """What came on top of earlier counters, which waited for nothing."""
+        return replace(
+            self,
+            sent=self.sent - before.sent,
+            sent_bytes=self.sent_bytes - before.sent_bytes,
+            dropped=self.dropped - before.dropped,
+        )
 
 
 def apply(device: str, plan: TcPlan, tables: Path | None = None, *, change: bool = False) -> None:

@@ -118,7 +118,7 @@ class WeakNetwork:
             sock.close()
         for fd in (inside, outside):
             os.close(fd)
-        await self.counters()  # the pump is at work
+        await self._ask(self._pump, "counters")  # it is at work
         if self.carrier == KERNEL:
             await self._ask(self._holder, "start")
 

@@ -126,9 +126,10 @@ class Space:
         return sock
 
     def start(self) -> None:
-        """Begin time lines."""
+        """Begin time lines, and count from now: not what networks say to each other when they come up."""
         for end in self._ends:
             end.start(monotonic_ns())
+        self._before = self._counted()
 
     def advance(self) -> None:
         """Go on in them."""
@@ -141,7 +142,12 @@ class Space:
         return min((end.next_ns for end in self._ends), default=1 << 62)
 
     def state(self) -> NetemState:
-        """What tc says of either end, and how many frames have reached the program."""
+        """What tc says of either end, and how many frames have reached the program, since the start."""
+        now, before = self._counted(), self._before
+        up, down = now.up.since(before.up), now.down.since(before.down)
+        return NetemState(up, down, now.received - before.received)
+
+    def _counted(self) -> NetemState:
         up, down = (end.read() for end in self._ends)
         with self.program.entered():
             (link,) = json.loads(run("ip", "-s", "-j", "link", "show", "v0"))

@@ -64,7 +64,7 @@ COUNTED = {
     "corrupt": Impairment(corrupt=Chance(0.2)),
     "queue": Impairment(5 * MS, rate_bps=100_000, queue_ns=1000 * MS),
 }
-PACKETS = 12_000
+PACKETS = 10_000
 BURST = {"queue": 400}
 SIZE = 200
 SLOW_MS = (SIZE + 42) * 8 / 100
@@ -163,26 +163,33 @@ def test_a_queue_in_milliseconds_holds_no_longer() -> None:
     assert seen["delay"].max() / MS >= (limit - 1) * SLOW_MS - duration
 
 
-def test_our_words_mean_the_same_to_the_kernel_as_those_written_by_hand() -> None:
-    cases = [case for case in CASES if len(tc_plan(case.impairment).stages) == 1]
+SINGLE = [case for case in CASES if len(tc_plan(case.impairment).stages) == 1]
+ROW = Impairment(
+    20 * MS, 5 * MS, loss=Loss(0.1, 3), rate_bps=1_000_000, queue_ns=100 * MS, slot=Slot(MS, 2 * MS)
+)
+
+
+@cache
+def understood() -> list[list[Any]]:
+    """What the kernel makes of each case in words by hand and in ours, and last of netems in a row."""
     jobs = [
-        [
-            [["tc", "qdisc", "add", "dev", "v0", *tc_words(case)]],
-            tc_plan(case.impairment).commands("v0"),
-        ]
-        for case in cases
+        [[["tc", "qdisc", "add", "dev", "v0", *tc_words(case)]], tc_plan(case.impairment).commands("v0")]
+        for case in SINGLE
     ]
-    assert len(jobs) >= 40
-    for case, (theirs, ours) in zip(cases, guest("guest_settings.py", jobs), strict=True):
+    found: list[list[Any]] = guest("guest_settings.py", [*jobs, [tc_plan(ROW).commands("v0")]])
+    return found
+
+
+def test_our_words_mean_the_same_to_the_kernel_as_those_written_by_hand() -> None:
+    assert len(SINGLE) >= 40
+    for case, (theirs, ours) in zip(SINGLE, understood()[:-1], strict=True):
         assert isinstance(theirs, list), (case.name, theirs)
+        assert len(theirs) == 1, case.name
         assert ours == theirs, case.name
 
 
 def test_three_netems_in_a_row_are_taken() -> None:
-    way = Impairment(
-        20 * MS, 5 * MS, loss=Loss(0.1, 3), rate_bps=1_000_000, queue_ns=100 * MS, slot=Slot(MS, 2 * MS)
-    )
-    ((options,),) = guest("guest_settings.py", [[tc_plan(way).commands("v0")]])
+    (options,) = understood()[-1]
     assert len(options) == 3
     assert options[0]["loss-gemodel"]["p"] == pytest.approx(0.037037, abs=1e-6)
 
@@ -225,3 +232,50 @@ def test_the_backend_works_for_an_ordinary_user_and_leaves_nothing_behind() -> N
     assert len(clean["back"]) == 50
     assert clean["counters"]["up"]["offered"] == 50
     assert first["left"] == []
+
+
+PLAN = """
+version: 1
+country: ID
+timezone: Asia/Jakarta
+vendors:
+  - name: v
+    nodes:
+      - {name: n, endpoint: emulated, path: {other: clean}}
+scenarios:
+  voice: {preset: voice, duration: 2s}
+networks:
+  - {name: weak, both: {delay: 20ms, loss: {ratio: 20%, burst: 2}}}
+matrix:
+  - {scenarios: [voice], transports: [udp], networks: [weak], windows: [other]}
+"""
+WEAK = "both: {delay: 20ms, loss: {ratio: 20%, burst: 3}}\n"
+
+
+@pytest.mark.skipif(PYTHON is None, reason="needs a Python that other users may execute")
+def test_commands_use_the_kernels_netem_for_an_ordinary_user() -> None:
+    job = {"plan.yaml": PLAN, "weak.yaml": WEAK, "packets": 400}
+    answers = guest("guest_commands.py", job, python=PYTHON, memory="512M")
+    weak, loss = answers["weak"], Loss(0.2, 3)
+    assert weak["code"] == 0, weak["err"]
+    assert "by kernel netem" in weak["err"]
+    assert weak["document"]["carrier"] == "kernel netem"
+    came = {"up": len(weak["seen"]), "down": int(weak["out"])}
+    offered = {"up": 400, "down": came["up"]}
+    for way in ("up", "down"):
+        counts = weak["document"][way]["applied"]
+        assert counts["offered"] == offered[way]
+        assert counts["delivered"] == weak["document"][way]["measured"]["came_out"] == came[way]
+        assert counts["lost"] == offered[way] - came[way]
+        assert counts["lost"] / offered[way] == pytest.approx(0.2, abs=loss_band(loss, offered[way]))
+        assert "loss gemodel" in weak["document"][way]["tc"]
+    (record,) = answers["records"]
+    assert record["outcome"] == "completed", answers["run"]["err"]
+    impairment = record["impairment"]
+    assert impairment["carrier"] == "kernel netem"
+    assert "loss gemodel" in impairment["tc_up"]
+    for way in ("up", "down"):
+        counts = impairment[way]
+        assert counts["offered"] >= 70  # what is sent is 100 packets, and what is asked for again
+        assert counts["offered"] == counts["lost"] + counts["delivered"] + impairment[f"pending_{way}"]
+        assert impairment["excess"][way] <= 1
