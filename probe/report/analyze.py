@@ -144,7 +144,7 @@ def _labels(stream: AnalysedStream) -> tuple[str, str]:
     return f"#{stream.number}", stream_name(stream)
 
 
-_LABELS = (Column("#", left=True), Column("stream", left=True))
+_LABELS = (Column("#", left=True), Column("stream", left=True, label=2))
 
 
 def _delays(streams: Sequence[AnalysedStream]) -> Grid:
@@ -158,12 +158,12 @@ def _delays(streams: Sequence[AnalysedStream]) -> Grid:
             Column("p99", drop=2),
             Column("p99.9", drop=3),
             Column("max"),
-            Column("ipdv\nn", drop=5),
-            Column("p95"),
-            Column("max", drop=4),
-            Column("jitter\nn", drop=5),
-            Column("mean"),
-            Column("max"),
+            Column("n of\nipdv", drop=5),
+            Column("ipdv\np95"),
+            Column("ipdv\nmax", drop=4),
+            Column("n of\njitter", drop=5),
+            Column("jitter\nmean"),
+            Column("jitter\nmax"),
             Column("skew\nppm", drop=1),
         ]
     )
@@ -197,9 +197,9 @@ def _losses(streams: Sequence[AnalysedStream]) -> Grid:
             Column("burst\nratio"),
             Column("dup-\nlicates"),
             Column("reordered %\n(of received)"),
-            Column("worst 200 ms\n%", drop=3),
-            Column("1 s\n%"),
-            Column("15 s\n%"),
+            Column("worst\n200 ms %", drop=4),
+            Column("worst\n1 s %", drop=3),
+            Column("worst\n15 s %"),
         ]
     )
     for stream in streams:
