@@ -27,7 +27,8 @@ from probe.impairment.profile import Impairment, Loss
 from probe.net.relay import Relay
 
 RATE_PPS = 50_000.0
-UP = Impairment(20_000_000, 5_000_000, loss=Loss(0.01))
+UP = Impairment(20_000_000, 5_000_000, loss=Loss(0.01), ordered=False)
+"""As netem without a rate: kept in order, a late packet would hold up hundreds that then leave at one instant."""
 DOWN = Impairment()
 
 

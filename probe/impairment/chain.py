@@ -62,6 +62,11 @@ class Chain:
         return Course(tuple(sorted(found, key=lambda one: one.begin_ns)), self.min_delay_ns)
 
     @property
+    def mean_delay_ns(self) -> int:
+        """What the links' own delays come to at least, on average."""
+        return sum(link.mean_delay_ns for link in self.links)
+
+    @property
     def counters(self) -> LinkCounters:
         """The sum over the links: offered to the first, delivered by the last."""
         return in_a_row([link.counters for link in self.links])

@@ -54,6 +54,8 @@ class Link:
         self._counts = dict.fromkeys(LinkCounters.__dataclass_fields__, 0)
         self.min_delay_ns = min(self._shortest(condition) for condition in self._conditions.impairments)
         """No packet is released sooner after its arrival."""
+        self.mean_delay_ns = min(condition.delay_ns for condition in self._conditions.impairments)
+        """Of the condition that has the shortest; few packets are released much sooner."""
         if not self._conditions.change:
             self._enter(0)
 

@@ -134,9 +134,10 @@ class _Direction:
 
     def rest(self) -> None:
         """Just after arrivals look for no more for a moment, many at a time cost less: well within the time before
-        any of them could leave."""
+        any of them could leave, or a hundredth of the delay, which few that jitter draws are less than."""
         now_ns = monotonic_ns()
-        self.look_ns = now_ns + min(QUIET_NS, (self.chain.earliest_release(now_ns) - now_ns) // 2)
+        free_ns = (self.chain.earliest_release(now_ns) - now_ns) // 2
+        self.look_ns = now_ns + min(QUIET_NS, max(free_ns, self.chain.mean_delay_ns // 100))
 
     def admit(self, batch: Batch, flow: NDArray[np.int64]) -> int:
         """Let datagrams meet the links; returns how many survivors found no room to wait."""
