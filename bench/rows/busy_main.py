@@ -59,7 +59,7 @@ async def _lateness(seconds: float, *, busy: bool) -> Sample:
                     computing.cancel()
                     with contextlib.suppress(asyncio.CancelledError):
                         await computing
-        late = _late_us(recorded(sock), rows, grant.packets)
+        late = _late_us(recorded(sock), rows)
     return quantiles(late, "us") | {"unsent": float(np.count_nonzero(rows["unsent"]))}
 
 
@@ -74,12 +74,12 @@ async def _compute_after(welcome: threading.Thread) -> None:
         await asyncio.sleep(0)
 
 
-def _late_us(recording: Recording, rows: Rows, packets: int) -> NDArray[np.float64]:
+def _late_us(recording: Recording, rows: Rows) -> NDArray[np.float64]:
     """Arrival minus due time, whatever its sign, of each recorded media packet."""
     is_media = (recording.data[:, 1] < 192) | (recording.data[:, 1] > 223)  # RFC 5761 4
     stream = rtp_field(recording.data, SSRC_AT)[is_media] & media.SLOT_MASK
     index = rtp_field(recording.data, INDEX_AT)[is_media]
-    due_ns = rows["scheduled_ns"][stream.astype(np.int64) * packets + index]
+    due_ns = rows["scheduled_ns"][index.astype(np.int64) * CALLS + stream]
     arrived_ns = recording.time_ns[is_media] - wall_minus_monotonic_ns()
     late: NDArray[np.float64] = np.abs(arrived_ns - due_ns) / 1e3
     return late

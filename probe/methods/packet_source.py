@@ -87,6 +87,7 @@ class PacketSource:
         second = plan.marker.astype(np.uint32) << 7 | spec.payload_type
         self._word = rtp.VERSION << 24 | second << 16 | np.arange(plan.packets, dtype=np.uint32) & 0xFFFF
         self._bytes = plan.size.astype(np.int64)
+        self._width = (int(self._bytes.max(initial=0)) + 7) & ~7  # of all blocks: memory is used again
         self._order = DueOrder(plan, start_ns)
         self.place = 0
         """How many rows have had their turn."""
@@ -181,7 +182,7 @@ class PacketSource:
         """Write the packets of the block, in memory of their own: a carrier may still hold the last one's."""
         words, self._size = self.words(self._rows)
         self._sums = words[:, media.W_INDEX] + self._sum
-        self._data = np.zeros((len(words), (int(self._size.max()) + 7) & ~7), np.uint8)
+        self._data = np.zeros((len(words), self._width), np.uint8)
         media.word_view(self._data)[:] = words
         self._times = self._data[:, 28:44].view(">i8")
         self._check = self._data[:, 68:72].view(">u4")[:, 0]
