@@ -151,15 +151,16 @@ def hours(
         bool, typer.Option("--exact", help="From every packet that is kept, not from histograms.")
     ] = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show round trips by vendor and hour of the nodes' own day, over all that was ever measured."""
     from probe.report.output import Output
     from probe.report.store import hours_document, hours_table
     from probe.store.hours import hours_from_histograms, hours_from_packets
 
-    output = Output(as_json=as_json)
+    output = Output(as_json=as_json, quiet=quiet)
     rows, problems = (hours_from_packets if exact else hours_from_histograms)(results)
-    for problem in problems:
+    for problem in () if quiet else problems:
         output.note(problem)
     if as_json:
         output.document(hours_document(rows, exact=exact))
@@ -170,16 +171,16 @@ def hours(
 
 
 @app.command()
-def vantages(results: Results = RESULTS, as_json: AsJson = False) -> None:
+def vantages(results: Results = RESULTS, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Compare what was seen of the same node from several places, with intervals."""
     from probe.analysis.vantages import vantage_rows
     from probe.report.output import Output
     from probe.report.store import vantages_document, vantages_table
     from probe.session.upkeep import seen_sessions
 
-    output = Output(as_json=as_json)
+    output = Output(as_json=as_json, quiet=quiet)
     seen, problems = seen_sessions(results)
-    for problem in problems:
+    for problem in () if quiet else problems:
         output.note(problem)
     rows = vantage_rows(seen)
     if as_json:
