@@ -169,7 +169,7 @@ class CampaignRun:
 
         def hear(event: Event) -> None:
             if isinstance(event, SessionFinished):
-                self.spent += volume.repairs(spec, event.record)
+                self.spent += volume.repairs(event.record)
             self._listener(event)
 
         context = _AppointedContext(
@@ -198,5 +198,5 @@ class CampaignRun:
             if appointment.index in self._begun:
                 spent += self.foreseen([appointment])
                 record = finished_record(self._campaign.results, self._campaign.run_id, appointment.index)
-                spent += 0 if record is None else volume.repairs(self._spec(appointment), record)
+                spent += 0 if record is None else volume.repairs(record)
         return spent

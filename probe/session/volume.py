@@ -28,17 +28,18 @@ def foreseen(spec: SessionSpec) -> int:
     estimate = estimate_session(spec)
     per_packet = UDP_BYTES + (0 if spec.transport == UDP else QUIC_BYTES)
     ways = 1 if spec.scenario.stream.one_way else 2
-    media = estimate.bytes_up + estimate.bytes_down + ways * estimate.packets * per_packet
+    leaving = round(ways * estimate.packets * spec.scenario.recovery.protection.packets_ratio())
+    media = estimate.bytes_up + estimate.bytes_down + leaving * per_packet
     return media + estimate.packets * LOG.itemsize + CONNECT_BYTES
 
 
-def repairs(spec: SessionSpec, record: SessionRecord) -> int:
+def repairs(record: SessionRecord) -> int:
     """Bytes that a session sent again, by what both its ends counted."""
-    estimate = estimate_session(spec)
-    copy = estimate.bytes_up // max(1, estimate.packets) + UDP_BYTES
     ends = (record.client, record.counters)
-    copies = _sum(end.get("retransmissions_sent") for end in ends)
-    return copies * copy + _sum(end.get("quic_repeated_bytes") for end in ends)
+    copies = _sum(end.get("retransmissions_sent") for end in ends) * UDP_BYTES
+    return copies + _sum(
+        end.get(name) for end in ends for name in ("retransmission_bytes", "quic_repeated_bytes")
+    )
 
 
 def _sum(counts: Iterable[object]) -> int:

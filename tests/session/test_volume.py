@@ -1,0 +1,41 @@
+"""What a campaign says it puts on the wire, held against what an interface counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from probe.plan.expand import SessionSpec
+from probe.plan.scenario import Scenario
+from probe.session.volume import UDP_BYTES, foreseen, repairs
+from tests.session.test_virtual import record
+
+# Bytes of IPv4 packets that `lo` counted in a namespace with nothing else in it: `probe run` of 20 s of voice
+# against `probe node`, control channel and all.
+COUNTED = {"udp": 291_602, "quic-datagram": 481_898, "quic-stream": 491_517}
+
+
+def spec(transport: str, **recovery: object) -> SessionSpec:
+    scenario = Scenario.model_validate({"preset": "voice", "duration": "20s", "recovery": recovery})
+    return SessionSpec("voice", scenario, transport, "clean", "peak", 0, None)
+
+
+@pytest.mark.parametrize("transport", COUNTED)
+def test_what_is_foreseen_is_what_was_counted(transport: str) -> None:
+    assert foreseen(spec(transport, nack=True)) == pytest.approx(COUNTED[transport], rel=0.05)
+
+
+def test_remedies_that_leave_with_the_media_are_foreseen() -> None:
+    plain = foreseen(spec("udp", nack=True))
+    assert foreseen(spec("udp", red=1)) > 1.5 * plain
+    assert foreseen(spec("udp", fec={"k": 4})) > 1.2 * plain
+
+
+def test_repairs_are_counted_when_they_are_known() -> None:
+    ended = replace(
+        record(1),
+        client={"retransmissions_sent": 2, "retransmission_bytes": 250},
+        counters={"retransmissions_sent": 1, "retransmission_bytes": 120, "quic_repeated_bytes": 7},
+    )
+    assert repairs(ended) == 250 + 120 + 7 + 3 * UDP_BYTES
