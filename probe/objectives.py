@@ -246,6 +246,58 @@ class Threshold:
         )
 
 
+CLAIM_METRICS = ("residual", "recovered")
+"""What a claim's criterion may be about: what is left after recovery, or what recovery repaired."""
+CLAIM_SETTLE_NS = 3_000_000_000
+"""The network of a claim's sweep is clean so long, as claims are about calls that stand; so much of the stream is no
+evidence. It counts from the first packet of all, hence ends before so much of the stream has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What somebody says a call resists: at a loss of `resists` (a fraction) the criterion still holds.
+
+    The loss is made in `direction` ("up", "down", "both"), independent or in mean runs of `burst` packets, at each of
+    `steps`; the criterion is asked of the same direction, of both each for itself. `overhead` is how many times the
+    media's bytes may be sent at most, `rate_bps` the capacity there is.
+    """
+
+    name: str
+    scenario: str
+    transport: str
+    direction: str
+    criterion: str
+    resists: float
+    steps: tuple[float, ...]
+    deadline_ns: int
+    burst: float | None = None
+    overhead: float | None = None
+    rate_bps: int | None = None
+    severity: str = "gate"
+    file: str | None = None
+    line: int | None = None
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        return ("up", "down") if self.direction == "both" else (self.direction,)
+
+    def expression(self, way: str) -> Expression:
+        """The criterion as a threshold of one direction."""
+        return parse_expression(f"{way}.{self.criterion}")
+
+    def network(self, ratio: float) -> str:
+        """The name of the network with this loss."""
+        return f"claim.{self.name}.{100 * ratio:.10g}"
+
+    def to_json(self) -> Json:
+        return {name: getattr(self, name) for name in self.__slots__} | {"steps": list(self.steps)}
+
+    @classmethod
+    def from_json(cls, document: Json) -> Claim:
+        known = {name: document[name] for name in cls.__slots__ if name in document}
+        return cls(**known | {"steps": tuple(document["steps"])})
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """How much a verdict needs. `confidence` is a fraction; `min_days` are paired local dates."""

@@ -72,6 +72,8 @@ class SessionRecord:
     red: int = 0  # earlier packets that each packet repeats (RFC 2198)
     fec_k: int = 0  # packets that share an XOR repair packet (RFC 8627); 0: none
     fec_interleave: int = 1  # how far apart these are
+    claim: str | None = None  # the claim that this session is a step of
+    claim_loss: float | None = None  # the loss of that step
     look: int = 0  # 0: the plan's own; else the look of `evidence.extend_up_to` it was added for
 
     @property

@@ -21,9 +21,13 @@ def lossy(ratio: float, burst: float | None = None, *, delay_ms: int = 30, jitte
     return Impairment(delay_ns=delay_ms * MS, jitter_ns=jitter_ms * MS, loss=loss)
 
 
-def measure(
-    up: Impairment,
-    down: Impairment,
+def measure(up: Impairment, down: Impairment, **options: Any) -> tuple[SessionRecord, Rows]:
+    """As `measure_through`, of a network of these two directions."""
+    return measure_through(NetworkProfile("net", "net", up, down, "test"), **options)
+
+
+def measure_through(
+    network: NetworkProfile,
     *,
     seed: int,
     preset: str = "voice",
@@ -32,10 +36,11 @@ def measure(
     bitrate_bps: int | None = None,
     **changes: Any,
 ) -> tuple[SessionRecord, Rows]:
-    """A session through a network of these two directions; `changes` are of its record."""
+    """A session through a network; `changes` are of its record."""
     spec = stream_spec(preset, calls=calls, duration_ns=round(seconds * SECOND_NS), bitrate_bps=bitrate_bps)
     made = record(
         scenario=preset,
+        network=network.name,
         seed=seed,
         calls=calls,
         packets=0,
@@ -44,5 +49,4 @@ def measure(
         one_way=spec.one_way,
         **changes,
     )
-    network = NetworkProfile("net", "net", up, down, "test")
     return made, run_virtual(made, spec, [network], 1_795_000_000 * SECOND_NS)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from probe.analysis.admission import Examined, examine
+from probe.analysis.claims import judge_claims, judgement_of
 from probe.analysis.hours import days_of_nodes, hours_in_words, windows_of
 from probe.analysis.judge import judge_examined
 from probe.analysis.looks import judge_at_looks
@@ -26,7 +27,7 @@ from probe.analysis.results import (
 from probe.analysis.session import analyse_session
 from probe.errors import ExitStatus
 from probe.metrics import Rows
-from probe.objectives import Evidence, Threshold
+from probe.objectives import Claim, Evidence, Threshold
 from probe.records import FAILED, INTERRUPTED, Json, SessionRecord
 
 EXIT_STATUS = {
@@ -84,14 +85,20 @@ def assess_summaries(
     thresholds = [Threshold.from_json(document) for document in manifest.get("thresholds", ())]
     evidence = Evidence.from_json(manifest.get("evidence") or {})
     run_id = str(manifest["run_id"])
-    examined = examine(summaries)
-    earlier = examine(summary for summary in history if summary.record.run_id != run_id)
+    everything = examine(summaries)
+    # The sweep of a claim is made to break: no threshold is asked of it.
+    examined = [session for session in everything if session.record.claim is None]
+    before = [one for one in history if one.record.run_id != run_id and one.record.claim is None]
+    earlier = examine(before)
     windows = windows_of(manifest)
 
     def judge_at(rule: Evidence, then: Sequence[Examined]) -> list[Judgement]:
         return judge_examined(thresholds, rule, then, earlier)
 
     judged = list(_with_hours(judge_at_looks(evidence, examined, judge_at), windows))
+    claims = [Claim.from_json(document) for document in manifest.get("claims", ())]
+    claimed = judge_claims(claims, everything, evidence.confidence)
+    judged += _with_hours(map(judgement_of, claimed), windows)
     if interrupted is None:
         interrupted = _was_interrupted(manifest, summaries)
     verdict = RUN_INTERRUPTED if interrupted else run_verdict(judged)
@@ -108,6 +115,7 @@ def assess_summaries(
         peak=tuple(peak_rows(examined, earlier, evidence)),
         quality=_run_quality(summaries),
         hours=days_of_nodes([*examined, *earlier], windows),
+        claims=tuple(claimed),
     )
 
 

@@ -39,7 +39,9 @@ class Span(NamedTuple):
 
 
 def events(record: SessionRecord, rows: Rows, up: OneWay, down: OneWay, fates: Fates) -> tuple[Event, ...]:
-    """The first `MOST_EVENTS` of each direction, by time."""
+    """The first `MOST_EVENTS` of each direction, by time; none of the sweep of a claim, which is made of loss."""
+    if record.claim is not None:
+        return ()
     sides = [("up", up, fates.up)]
     if fates.down is not None:
         sides.append(("down", down, fates.down))

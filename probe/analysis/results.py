@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from probe.analysis.claim_result import ClaimResult
 from probe.analysis.event import Event
 from probe.analysis.repairs import Repairs
 from probe.records import Json, SessionRecord
@@ -53,7 +54,7 @@ COUNTS = (
 _FROM_RECORD = (
     *("index", "vendor", "node", "role", "scenario", "network", "window", "transport"),
     *("emulated", "vantage", "isp", "city", "started_at", "local_time", "calls"),
-    *("outcome", "error", "restricted", "connect_ms", "handshake_ms"),
+    *("outcome", "error", "restricted", "connect_ms", "handshake_ms", "claim", "claim_loss"),
     *("resolve_ms", "bind_ms", "first_packet_ms"),
 )
 _OF_JUDGEMENT = (
@@ -293,7 +294,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A whole run, judged. `quality` is `{"grade", "reasons"}`, the worst of its sessions."""
+    """A whole run, judged. `quality` is `{"grade", "reasons"}`, the worst of its sessions.
+
+    Each of `claims` is a check in `thresholds`, too.
+    """
 
     run_id: str
     verdict: str
@@ -305,6 +309,7 @@ class Assessment:
     peak: tuple[PeakRow, ...]
     quality: Json
     hours: tuple[NodeDay, ...] = ()
+    claims: tuple[ClaimResult, ...] = ()
 
     def to_json(self) -> Json:
         return {
@@ -319,4 +324,5 @@ class Assessment:
             "peak": [row.to_json() for row in self.peak],
             "quality": self.quality,
             "hours": [day.to_json() for day in self.hours],
+            "claims": [result.to_json() for result in self.claims],
         }

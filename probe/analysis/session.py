@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from probe.analysis.blocking import BLOCK_NS, Blocking
+from probe.analysis.claim_parts import claim_parts
 from probe.analysis.direction import direction
 from probe.analysis.fates import LOST, Fates, fates_of, was_sent
 from probe.analysis.interruptions import events
@@ -52,6 +53,9 @@ def analyse_session(record: SessionRecord, rows: Rows, block_ns: int = BLOCK_NS)
         blocks["rtt"] = trips
         values["rtt"] = Population.pooled(trips)
     values |= worst_values(record, up, down, fates) | _per_session(record)
+    if record.claim is not None:
+        outcomes = {"up": fates.up} | ({} if fates.down is None else {"down": fates.down})
+        blocks |= claim_parts(rows, outcomes)
     counts = _counts(record, rows, fates, values)
     rtt = values.get("rtt")
     return SessionSummary(

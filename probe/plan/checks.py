@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from itertools import combinations
 
-from probe.objectives import parse_expression
+from probe.objectives import CLAIM_SETTLE_NS, parse_expression
 from probe.plan.diagnostics import Diagnostic, Mark
 from probe.plan.model import DAYS, OTHER, Node, Plan, Window
-from probe.plan.scalars import format_rate
+from probe.plan.scalars import format_duration, format_rate
 from probe.plan.scenario import Recovery
 from probe.plan.tree import find, place_of
 from probe.plan.yaml_nodes import Node as TreeNode
@@ -17,12 +17,21 @@ QUIC_RATE_BPS = 500_000
 """Above this, aioquic's Reno on a path with loss measures its own window (its floor is two packets a round
 trip, 192 kbit/s at 100 ms), not the network."""
 
+LEAST_CLAIM_NS = 7_000_000_000
+"""Under loss; fewer seconds decide nothing."""
+
 _WEEK = 7 * 24 * 60
 
 
 def check_plan(plan: Plan, root: TreeNode, said: Container[Mark]) -> list[Diagnostic]:
     """Errors of a plan whose every part is valid; `said` are the places already complained about."""
-    return [*_windows(plan, root), *_paths(plan, root), *_keys(plan, root, said), *_remedies(plan, root)]
+    return [
+        *_windows(plan, root),
+        *_paths(plan, root),
+        *_claims(plan, root),
+        *_keys(plan, root, said),
+        *_remedies(plan, root),
+    ]
 
 
 def warn_plan(plan: Plan, root: TreeNode) -> list[Diagnostic]:
@@ -106,6 +115,26 @@ def _remedies(plan: Plan, root: TreeNode) -> Iterator[Diagnostic]:
 
 def _forward(recovery: Recovery) -> list[str]:
     return [*(["red"] if recovery.red else []), *(["fec"] if recovery.fec else [])]
+
+
+def _claims(plan: Plan, root: TreeNode) -> Iterator[Diagnostic]:
+    """A claim needs a stream in its direction, long enough to tell."""
+    for number, claim in enumerate(plan.claims):
+        scenario = plan.scenarios.get(claim.scenario)
+        if scenario is None:
+            continue  # that has been said
+        if scenario.stream.one_way and claim.direction != "up":
+            yield Diagnostic(
+                place_of(root, "claims", number, "direction"),
+                f"'{claim.scenario}' sends up alone: write direction: up",
+            )
+        least = CLAIM_SETTLE_NS + LEAST_CLAIM_NS
+        if scenario.duration < least:
+            yield Diagnostic(
+                place_of(root, "claims", number, "scenario"),
+                f"'{claim.scenario}' lasts {format_duration(scenario.duration)}: a claim needs "
+                f"{format_duration(least)} or more, the first {format_duration(CLAIM_SETTLE_NS)} of which do not count",
+            )
 
 
 def wanted_windows(plan: Plan) -> list[str]:

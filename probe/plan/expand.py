@@ -24,7 +24,8 @@ WindowOf = Callable[[str], str]
 class SessionSpec:
     """One session to run: what to send, through which network, in which window.
 
-    `path` names the access path of an emulated node in this window; None for a real node.
+    `path` names the access path of an emulated node in this window; None for a real node. `claim` names the claim
+    that this is a step of, with that loss.
     """
 
     scenario_name: str
@@ -34,6 +35,8 @@ class SessionSpec:
     window: str
     repeat: int
     path: str | None
+    claim: str | None = None
+    claim_loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +54,29 @@ class NodeSchedule:
     sessions: tuple[SessionSpec, ...]
 
 
-def expand(plan: Plan, window_of: WindowOf, only: str | None = None) -> tuple[NodeSchedule, ...]:
+def expand(
+    plan: Plan, window_of: WindowOf, only: str | None = None, *, claims: bool = True
+) -> tuple[NodeSchedule, ...]:
     """The sessions of every node, vendors interleaved, controls last.
 
     An emulated node is measured in every window the matrix asks for, a real one in the window of the moment
     (`window_of` its time zone); outside all windows it gets every session once, as `other`. `only` is VENDOR or
-    VENDOR/NODE; controls stay. Raises ConfigError when it names nothing.
+    VENDOR/NODE; controls stay. `claims`: with the sweeps of the plan's claims, of vendors' nodes. Raises ConfigError when it names nothing.
     """
     vendors = [
-        [_schedule(plan, vendor.name, node, node.key or vendor.key, window_of) for node in vendor.nodes]
+        [
+            _schedule(plan, vendor.name, node, node.key or vendor.key, window_of, claims=claims)
+            for node in vendor.nodes
+        ]
         for vendor in plan.vendors
     ]
     in_turn = [item for turn in zip_longest(*vendors) for item in turn if item is not None]
     if only is not None:
         in_turn = _select(in_turn, only)
-    return (*in_turn, *(_schedule(plan, None, node, node.key, window_of) for node in plan.controls))
+    return (
+        *in_turn,
+        *(_schedule(plan, None, node, node.key, window_of, claims=False) for node in plan.controls),
+    )
 
 
 def _select(schedules: list[NodeSchedule], only: str) -> list[NodeSchedule]:
@@ -77,13 +88,37 @@ def _select(schedules: list[NodeSchedule], only: str) -> list[NodeSchedule]:
 
 
 def _schedule(
-    plan: Plan, vendor: str | None, node: Node, key: SecretStr | None, window_of: WindowOf
+    plan: Plan, vendor: str | None, node: Node, key: SecretStr | None, window_of: WindowOf, *, claims: bool
 ) -> NodeSchedule:
     timezone = node.timezone or plan.timezone
     current = None if node.endpoint.emulated else window_of(timezone)
     sessions = tuple(session for row in plan.matrix for session in _sessions(plan, row, node, current))
+    if claims:
+        sessions += tuple(_claim_sessions(plan, node, current))
     role = "control" if vendor is None else "vendor"
     return NodeSchedule(vendor or CONTROLS, node, role, key, timezone, sessions)
+
+
+def _claim_sessions(plan: Plan, node: Node, current: str | None) -> Iterator[SessionSpec]:
+    """The sweep of each claim: at the moment's window, or the first of an emulated node's that is measured."""
+    window = current or next(name for row in plan.matrix for name in row.windows or tuple(plan.windows))
+    path = (node.path or {}).get(window) if node.endpoint.emulated else None
+    for rule in plan.claims:
+        scenario = plan.scenarios[rule.scenario]
+        claim = rule.claim(scenario.deadline)
+        scenario = scenario.model_copy(update={"deadline": claim.deadline_ns})
+        for repeat, ratio in product(range(rule.repeat), claim.steps):
+            yield SessionSpec(
+                rule.scenario,
+                scenario,
+                rule.transport,
+                claim.network(ratio),
+                window,
+                repeat,
+                None if path is None else network_name(path),
+                rule.name,
+                ratio,
+            )
 
 
 def _sessions(plan: Plan, row: MatrixRow, node: Node, current: str | None) -> Iterator[SessionSpec]:

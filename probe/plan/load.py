@@ -9,9 +9,10 @@ from pathlib import Path
 
 from probe.impairment.profile import NetworkProfile
 from probe.plan.checks import check_functions, check_plan, warn_plan
+from probe.plan.claims import networks_of
 from probe.plan.diagnostics import Diagnostic, PlanError, did_you_mean, ordered
 from probe.plan.library import Library, anchor_files, network_warnings, read_text
-from probe.plan.loaded import LoadedPlan, thresholds_of
+from probe.plan.loaded import LoadedPlan, claims_of, thresholds_of
 from probe.plan.locate import GIVEN, find_plan, is_file_reference
 from probe.plan.model import Plan
 from probe.plan.networks import BUILT_IN, NetworkSpec
@@ -51,18 +52,24 @@ def _load(path: Path, origin: str, text: str, environ: Mapping[str, str]) -> Loa
     problems += [problem for problem in model_problems if problem.mark not in said]
     if problems or plan is None:
         raise PlanError(problems)
-    places = [
-        (mark.file, mark.line)
-        for mark in (place_of(root, "thresholds", number) for number in range(len(plan.thresholds)))
-    ]
+    places = _places(root, "thresholds", len(plan.thresholds))
+    claims = claims_of(plan, _places(root, "claims", len(plan.claims)))
+    networks |= {profile.name: profile for claim in claims for profile in networks_of(claim)}
     return LoadedPlan(
         plan,
         path,
         origin,
         networks,
         thresholds_of(plan, places),
+        claims,
         ordered([*warn_plan(plan, root), *library.warnings]),
     )
+
+
+def _places(root: Node, key: str, count: int) -> list[tuple[str | None, int | None]]:
+    """Where each item of a list stands."""
+    marks = [place_of(root, key, number) for number in range(count)]
+    return [(mark.file, mark.line) for mark in marks]
 
 
 def _read(path: Path, text: str, environ: Mapping[str, str], chain: tuple[Path, ...]) -> Tree:

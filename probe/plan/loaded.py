@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from probe.errors import ConfigError
 from probe.impairment.profile import NetworkProfile
-from probe.objectives import SCOPE_KEYS, Evidence, Threshold, parse_expression
+from probe.objectives import SCOPE_KEYS, Claim, Evidence, Threshold, parse_expression
 from probe.plan.diagnostics import Diagnostic
 from probe.plan.model import Plan, ThresholdRule
 from probe.plan.networks import from_document, to_document
@@ -32,6 +32,7 @@ class LoadedPlan:
     origin: str
     networks: Mapping[str, NetworkProfile]
     thresholds: tuple[Threshold, ...]
+    claims: tuple[Claim, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
 
     @property
@@ -51,6 +52,7 @@ class LoadedPlan:
             "plan": self.plan.model_dump(mode="json", exclude_none=True),
             "networks": {name: to_document(profile) for name, profile in sorted(self.networks.items())},
             "thresholds": [threshold.to_json() for threshold in self.thresholds],
+            "claims": [claim.to_json() for claim in self.claims],
         }
 
 
@@ -64,6 +66,14 @@ def thresholds_of(plan: Plan, places: Sequence[tuple[str | None, int | None]]) -
         found = [(one, preset) for one, preset in found if not (preset and _question(one) in asked)]
         found += [(threshold, rule.preset is not None) for threshold in made]
     return tuple(threshold for threshold, _ in found)
+
+
+def claims_of(plan: Plan, places: Sequence[tuple[str | None, int | None]]) -> tuple[Claim, ...]:
+    """The plan's claims as objectives; `places` is the (file, line) of each."""
+    return tuple(
+        rule.claim(plan.scenarios[rule.scenario].deadline, file, line)
+        for rule, (file, line) in zip(plan.claims, places, strict=True)
+    )
 
 
 def _of_rule(rule: ThresholdRule, file: str | None, line: int | None) -> Iterator[Threshold]:
@@ -95,6 +105,7 @@ def plan_from_manifest(document: Json) -> LoadedPlan:
             document["origin"],
             {name: from_document(profile) for name, profile in document["networks"].items()},
             tuple(Threshold.from_json(threshold) for threshold in document["thresholds"]),
+            tuple(Claim.from_json(claim) for claim in document.get("claims", ())),
         )
     except (KeyError, TypeError, AttributeError, ValueError, ValidationError) as error:
         raise ConfigError(

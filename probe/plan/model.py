@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from probe.objectives import parse_expression
+from probe.plan.claims import ClaimRule
 from probe.plan.diagnostics import did_you_mean
 from probe.plan.fields import (
     RESERVED_VENDORS,
@@ -266,5 +267,6 @@ class Plan(Strict):
     networks: tuple[Network, ...] = ("clean",)
     matrix: Annotated[tuple[MatrixRow, ...], Field(min_length=1)] = (MatrixRow(),)
     thresholds: tuple[Annotated[ThresholdRule, BeforeValidator(_full_threshold)], ...] = ()
+    claims: tuple[ClaimRule, ...] = ()
     evidence: EvidenceRule = EvidenceRule()
     store: Store = Store()

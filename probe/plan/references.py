@@ -23,11 +23,13 @@ _NAMED_LISTS = {
     "control": "controls.*",
     "vantage": "vantages.*",
     "network": "networks.*",
+    "claim": "claims.*",
 }
 _REFERENCES = {
     "matrix.*.scenarios.*": "scenario",
     "matrix.*.networks.*": "network",
     "matrix.*.windows.*": "window",
+    "claims.*.scenario": "scenario",
     **{
         f"thresholds.*.{key}{items}": key
         for key in ("vendor", "node", "isp", "city", "network", "window", "transport", "scenario", "vantage")
@@ -95,7 +97,7 @@ def _texts(nodes: list[Node], key: str) -> list[str]:
 
 def _duplicates(root: Node) -> Iterator[Diagnostic]:
     """Two vendors, or two nodes of one vendor, with one name."""
-    groups = [("vendor", root), ("control", root), ("vantage", root), ("network", root)]
+    groups = [("vendor", root), ("control", root), ("vantage", root), ("network", root), ("claim", root)]
     for kind, scope in groups:
         yield from _twice(kind, list(_named(scope, kind)))
     for _, vendor in find(root, "vendors.*"):

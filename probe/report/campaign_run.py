@@ -15,6 +15,7 @@ from probe.plan.loaded import LoadedPlan
 from probe.plan.scalars import parse_rate, parse_size
 from probe.report.campaign import opening_lines, others_line, status_lines
 from probe.report.campaign_view import CampaignView
+from probe.report.claims import left_to_run
 from probe.report.delivery import Delivery
 from probe.report.document import document
 from probe.report.output import Output
@@ -35,6 +36,8 @@ def campaign_and_report(
     """Measure, or go on; returns the exit code. Raises ProbeError."""
     loaded = load_plan(plan)
     require(options.carriage.punctuality)
+    if told := left_to_run(loaded.claims):
+        output.note(told)
     campaign = open_campaign(loaded, options, wall_clock())
     with only_writer(campaign.results, campaign.run_id):
         if campaign.unfinished(wall_clock()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
+from probe.analysis.claim_result import ClaimResult
 from probe.analysis.results import Assessment, Judgement, PeakRow, SessionSummary
 from probe.records import Json
 from probe.report.facts import expression_of, judgement_facts, peak_facts
@@ -23,6 +24,7 @@ def document(assessment: Assessment) -> Json:
         "thresholds": [_threshold(judgement) for judgement in assessment.thresholds],
         "peak": [_peak(row) for row in assessment.peak],
         "quality": _quality(assessment.quality),
+        "claims": [_claim(result) for result in assessment.claims],
     }
 
 
@@ -49,6 +51,10 @@ def _threshold(judgement: Judgement) -> Json:
         | {"op": op, "limit": limit, "sentence": judgement_sentence(judgement)}
         | _reason(judgement.reason, judgement_facts(judgement))
     )
+
+
+def _claim(result: ClaimResult) -> Json:
+    return result.to_json() | _reason(result.reason, result.reason)
 
 
 def _peak(row: PeakRow) -> Json:

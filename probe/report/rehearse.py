@@ -12,6 +12,7 @@ from probe.analysis.power import METRIC, POWER, Finding, findings
 from probe.errors import ExitStatus
 from probe.plan.load import load_plan
 from probe.records import Json
+from probe.report.claims import left_to_run
 from probe.report.document import document
 from probe.report.header import EMULATED, EMULATED_STYLE
 from probe.report.numbers import plural
@@ -28,6 +29,8 @@ def rehearse_and_report(
 ) -> int:
     """Rehearse, print the tables and what the plan can find out. Exit code 0: nothing real was judged."""
     loaded = load_plan(plan)
+    if told := left_to_run(loaded.claims):
+        output.note(told)
     results = results or Path(loaded.plan.store.path)
 
     def tell(done: int, of: int) -> None:

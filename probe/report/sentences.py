@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from probe.records import Json
-from probe.report import outcome_reasons, peak_reasons, quality_reasons, threshold_reasons
+from probe.report import claim_reasons, outcome_reasons, peak_reasons, quality_reasons, threshold_reasons
 from probe.report.numbers import plural
 
 Speaker = Callable[[Json], str]
@@ -16,6 +16,7 @@ SPEAKERS: dict[str, Speaker] = {
     **peak_reasons.SPEAKERS,
     **threshold_reasons.SPEAKERS,
     **outcome_reasons.SPEAKERS,
+    **claim_reasons.SPEAKERS,
 }
 """From a reason's code to what says it."""
 

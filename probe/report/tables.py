@@ -10,7 +10,7 @@ from rich.text import Text
 from probe.analysis.results import Assessment, SessionSummary
 from probe.analysis.together import together
 from probe.records import Json
-from probe.report import accounting, latency, loss, outages, peak, quality, remedies, strip, verdict
+from probe.report import accounting, claims, latency, loss, outages, peak, quality, remedies, strip, verdict
 from probe.report.forward import to_forward
 from probe.report.grid import Grid
 from probe.report.header import header, heading
@@ -33,6 +33,8 @@ def report(assessment: Assessment, manifest: Json) -> Iterator[RenderableType]:
         yield from _table(loss.TITLE, loss.loss(sessions), assessment)
     if any(remedies.has_repairs(session) for session in sessions):
         yield from _table(remedies.TITLE, remedies.remedies(sessions), assessment)
+    if assessment.claims:
+        yield from _table(claims.TITLE, claims.claims(assessment.claims), assessment)
     if any(session.outages for session in assessment.sessions):
         yield from _table(outages.TITLE, outages.outages(assessment.sessions), assessment)
     if assessment.peak:

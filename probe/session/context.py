@@ -72,6 +72,8 @@ class RunContext:
             vantage=self.vantage.name if self.vantage else None,
             isp=node.node.isp,
             city=node.node.city,
+            claim=spec.claim,
+            claim_loss=spec.claim_loss,
             look=self.look,
         )
 

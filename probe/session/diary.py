@@ -96,7 +96,7 @@ def lanes_of(plan: Plan, only: str | None = None) -> dict[tuple[str, str], dict[
     """By vendor and node: window -> the node with the sessions that the matrix asks for in it."""
     found: dict[tuple[str, str], dict[str, NodeSchedule]] = {}
     for window in plan.windows:
-        for lane in expand(plan, lambda _, name=window: name, only):  # type: ignore[misc]
+        for lane in expand(plan, lambda _, name=window: name, only, claims=False):  # type: ignore[misc]
             chosen = tuple(spec for spec in lane.sessions if spec.window == window)
             found.setdefault((lane.vendor, lane.node.name), {})[window] = replace(lane, sessions=chosen)
     return found

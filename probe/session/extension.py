@@ -64,8 +64,8 @@ def _more_helps(one: Judgement) -> bool:
 
 
 def _once(specs: Iterable[SessionSpec]) -> list[SessionSpec]:
-    """Repeats of one session are one."""
-    return list({replace(spec, repeat=0): None for spec in specs}) if specs else []
+    """Repeats of one session are one; the sweep of a claim is made once."""
+    return list({replace(spec, repeat=0): None for spec in specs if spec.claim is None})
 
 
 def _wanted(lane: NodeSchedule, spec: SessionSpec, undecided: Sequence[Judgement]) -> bool:

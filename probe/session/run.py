@@ -252,6 +252,7 @@ def _manifest(
         "order": order_of(lanes),
         "sessions_planned": sum(len(lane.sessions) for lane in lanes),
         "thresholds": resolved["thresholds"],
+        "claims": resolved["claims"],
         "evidence": loaded.evidence.to_json(),
         "plan": resolved,
         "clocks": {"wall_offset_ns": wall_offset().offset_ns},

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.impairment.chain import Path
-from probe.impairment.profile import NetworkProfile
+from probe.impairment.profile import Impairment, NetworkProfile
 from probe.impairment.virtual import BatchCarrier
 from probe.methods.batch import ADDRESS_BYTES
 from probe.methods.media_client import MediaClient
@@ -137,8 +137,18 @@ def exchanged(begin: Callable[[], _Exchange], duration_ns: int, *, in_steps: boo
 
 
 def _loss_ratio(networks: Sequence[NetworkProfile]) -> float:
+    """The most that is lost at a time."""
     ways = [way for network in networks for way in (network.up, network.down)]
-    return sum(way.loss.ratio for way in ways if way.loss is not None)
+    return sum(max(_loss(one) for one in conditions_of(way)) for way in ways)
+
+
+def conditions_of(way: Impairment) -> list[Impairment]:
+    """All that a direction is like over time."""
+    return [way] if way.timeline is None else [step.impairment for step in way.timeline.steps]
+
+
+def _loss(way: Impairment) -> float:
+    return 0.0 if way.loss is None else way.loss.ratio
 
 
 def _session(
