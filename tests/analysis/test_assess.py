@@ -104,7 +104,7 @@ def test_everything_comes_from_stored_samples() -> None:
     assert document["verdict"] == "fail"
     assert list(document) == [
         *("schema_version", "run_id", "verdict", "exit_code", "emulated", "vantage"),
-        *("sessions", "thresholds", "peak", "quality", "hours"),
+        *("sessions", "thresholds", "peak", "quality", "hours", "claims"),
     ]
     assert (len(document["sessions"]), len(document["thresholds"])) == (3, 8)
     row = next(row for row in document["peak"] if row["metric"] == "rtt.p95" and row["vendor"] == "alpha")

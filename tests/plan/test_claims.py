@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from probe.impairment.profile import Loss
 from probe.objectives import CLAIM_SETTLE_NS, Claim
 from probe.plan.expand import expand
 from probe.plan.loaded import LoadedPlan, plan_from_manifest
@@ -20,10 +21,10 @@ def with_claim(old: str = "", new: str = "") -> str:
     return GOOD + CLAIM.replace(old, new) if old else GOOD + CLAIM
 
 
-def sweep(loaded: LoadedPlan, **options: bool) -> list[tuple[str, str, str, float | None]]:
+def sweep(loaded: LoadedPlan, *, claims: bool = True) -> list[tuple[str, str, str, float | None]]:
     return [
         (lane.node.name, spec.network, spec.window, spec.claim_loss)
-        for lane in expand(loaded.plan, lambda _: "offpeak", **options)
+        for lane in expand(loaded.plan, lambda _: "offpeak", claims=claims)
         for spec in lane.sessions
         if spec.claim
     ]
@@ -59,7 +60,7 @@ def test_its_networks_are_clean_first_and_lossy_in_its_direction() -> None:
     first, then = lossy.steps
     assert (first.duration_ns, first.impairment.loss) == (CLAIM_SETTLE_NS, None)
     loss = then.impairment.loss
-    assert loss is not None and (loss.ratio, loss.burst) == (0.3, 4)
+    assert loss == Loss(0.3, 4)
     assert then.impairment.rate_bps == 100_000
     assert networks["claim.c-70.30"].down.timeline is None
 

@@ -98,6 +98,7 @@ SCHEMA = shape(
     peak={"type": "array", "items": PEAK},
     quality=QUALITY,
     hours={"type": "array"},
+    claims={"type": "array"},
 )
 
 
