@@ -23,13 +23,20 @@ def header(assessment: Assessment, manifest: Json) -> list[Text]:
         f"run {assessment.run_id}",
         f"vantage {assessment.vantage or 'none'}",
         *([f"started {started}"] if (started := when(manifest, assessment)) else []),
-        plural(len(assessment.sessions), "session"),
+        _sessions(len(assessment.sessions), len(manifest.get("diary") or ())),
         *([f"seed {manifest['seed']}"] if manifest.get("seed") is not None else []),
     ]
     lines = [name, Text(" · ".join(facts), style="dim")]
     if assessment.emulated:
         lines.append(Text(_WHOLLY if _all_emulated(assessment) else _PARTLY, style=EMULATED_STYLE))
     return lines
+
+
+def _sessions(measured: int, planned: int) -> str:
+    """`70 of 84 planned sessions`: what a campaign has not covered is seen."""
+    if planned in (0, measured):
+        return plural(measured, "session")
+    return f"{measured} of {plural(planned, 'planned session')}"
 
 
 def heading(title: str, assessment: Assessment) -> Text:
