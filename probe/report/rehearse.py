@@ -22,6 +22,10 @@ from probe.session.campaign import wall_clock
 from probe.session.rehearsal import rehearse
 
 _EVERY = 50
+_AMONG_THE_LOST = (
+    f"its days differ too much, or lose so many packets that {METRIC} lies among them; "
+    "judge its loss and residual, or rtt.p50"
+)
 
 
 def rehearse_and_report(
@@ -67,6 +71,10 @@ def power_lines(power: Sequence[Finding], days: int) -> Iterator[str]:
             continue
         if finding.least_days is None:
             yield f"{kind}: no verdict on the evening within 60 days: see the reasons in the table above."
+            continue
+        if all(shift is None for shift in finding.shifts.values()):
+            most = plural(max(finding.shifts, default=days), "day")
+            yield f"{kind}: {_detects(None, days)}, and not in {most}: {_AMONG_THE_LOST}."
             continue
         least = f"{plural(finding.least_days, 'day is', 'days are')} the least that allow a verdict"
         if finding.least_days > days:
