@@ -78,6 +78,8 @@ class MediaLoop:
         client, sock = self._client, self._sock
         while client.next_time_ns() <= now_ns:
             batch = client.packets_to_send(monotonic_ns(), now_ns)
+            if not sock.stamped_every:
+                client.on_leaving(monotonic_ns())
             sock.send(batch)
             if sock.failed and batch.tag is not None:
                 client.on_refused(batch.tag[sock.failed])
