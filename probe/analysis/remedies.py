@@ -11,27 +11,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from probe.analysis.delay import Floats
+from probe.analysis.one_way import Mask
+from probe.wire import flexfec, media, red
+from probe.wire.rtp import HEADER_BYTES
 
-RTP_HEADER_BYTES = 12
 RTX_BYTES = 2
 """The original sequence number (RFC 4588 4)."""
-RED_BLOCK_BYTES, RED_PRIMARY_BYTES = 4, 1
-"""Headers of a redundant block and of the primary one (RFC 2198 3)."""
-RED_LARGEST_BYTES = 1023
-"""A redundant block's length has ten bits (RFC 2198 3)."""
-FEC_HEADER_BYTES = 12
-"""FlexFEC header with a fixed block (RFC 8627 4.2.2) before the protected payload."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """`retries` requests a packet at most; `red` earlier payloads in each packet; `repair` packets after
-    every `media` packets. 0 is without."""
+    """`retries` requests a packet at most; `red` earlier payloads in each packet; `repair` packets for
+    every `media` packets that are `interleave` apart. 0 is without."""
 
     retries: int = 0
     red: int = 0
     media: int = 0
     repair: int = 0
+    interleave: int = 1
 
     @property
     def name(self) -> str:
@@ -42,12 +39,9 @@ class Remedy:
         if self.red:
             parts.append(f"red {self.red}")
         if self.repair:
-            parts.append(f"{'xor' if self.repair == 1 else 'mds'} {self.media}+{self.repair}")
+            apart = f"/{self.interleave}" if self.interleave > 1 else ""
+            parts.append(f"{'xor' if self.repair == 1 else 'mds'} {self.media}+{self.repair}{apart}")
         return " + ".join(parts) or "none"
-
-    def fits(self, largest: int) -> bool:
-        """Whether packets of up to so many bytes can be protected so."""
-        return not self.red or largest - RTP_HEADER_BYTES <= RED_LARGEST_BYTES
 
 
 NONE = Remedy()
@@ -58,33 +52,62 @@ REMEDIES = (
     NONE,
     *(Remedy(retries=retries) for retries in (1, 2, 3, ATTEMPTS)),
     *(Remedy(red=depth) for depth in (1, 2, 3, 4)),
-    *(Remedy(media=media, repair=repair) for media, repair in BLOCKS),
+    *(Remedy(media=k, repair=r) for k, r in BLOCKS),
+    *(Remedy(media=k, repair=1, interleave=apart) for k, apart in ((5, 4), (3, 4))),
     *(Remedy(retries=ATTEMPTS, red=depth) for depth in (1, 2, 3)),
-    *(Remedy(retries=ATTEMPTS, media=media, repair=repair) for media, repair in ((10, 1), (5, 1), (5, 2))),
+    *(Remedy(retries=ATTEMPTS, media=k, repair=r) for k, r in ((10, 1), (5, 1), (5, 2))),
 )
 
 
-def red_bytes(size: Floats, depth: int) -> float:
-    """What the redundant blocks of all packets add; `size` is a row a stream, nan where there is no packet.
+def carried(size: Floats, depth: int) -> list[Mask]:
+    """For 1 to `depth` packets back: which packets of a stream carry the payload of the one so far before them.
 
-    A packet carries the payloads of the `depth` before it in its stream.
+    `size` is a row a stream, nan where there is no packet. What is longer than a block's ten bits can say (RFC
+    2198 3), or would make the packet too long, is not carried.
     """
-    there = ~np.isnan(size)
-    block = np.where(there, size - RTP_HEADER_BYTES + RED_BLOCK_BYTES, 0.0)
-    carried = sum(float((block[:, :-back] * there[:, back:]).sum()) for back in range(1, depth + 1))
-    return carried + RED_PRIMARY_BYTES * float(np.count_nonzero(there))
+    room = media.MAX_PACKET_BYTES - np.nan_to_num(size, nan=np.inf) - red.LAST_HEADER_BYTES
+    found = []
+    for back in range(1, depth + 1):
+        block = np.full_like(size, np.inf)
+        block[:, back:] = np.nan_to_num(size[:, :-back], nan=np.inf) - HEADER_BYTES + red.BLOCK_HEADER_BYTES
+        fits = (block <= room) & (block <= red.MAX_BLOCK_BYTES + red.BLOCK_HEADER_BYTES)
+        room -= np.where(fits, block, 0.0)
+        found.append(fits)
+    return found
 
 
-def fec_bytes(size: Floats, media: int, repair: int) -> float:
-    """Of the repair packets: each as long as the longest packet of its block, and a header."""
-    blocks = np.nan_to_num(blocked(size, media, np.nan), nan=0.0)
-    longest = blocks.max(axis=-1, initial=0.0)
-    return repair * float((longest + FEC_HEADER_BYTES * (longest > 0)).sum())
+def red_sizes(size: Floats, depth: int) -> Floats:
+    """Of packets with the earlier payloads they carry."""
+    longer = size + red.LAST_HEADER_BYTES
+    for back, fits in enumerate(carried(size, depth), 1):
+        block = np.zeros_like(size)
+        block[:, back:] = np.nan_to_num(size[:, :-back]) - HEADER_BYTES + red.BLOCK_HEADER_BYTES
+        longer = longer + np.where(fits, block, 0.0)
+    return longer
 
 
-def blocked(values: Floats, media: int, filling: float) -> Floats:
-    """The last axis in blocks of `media`; the last block is filled up."""
-    count = -(-values.shape[-1] // media)
-    padded = np.full((*values.shape[:-1], count * media), filling)
+def fec_bytes(size: Floats, remedy: Remedy) -> float:
+    """Of the repair packets of whole blocks: each as long as the longest packet it protects, and its header."""
+    blocks = blocked(size, remedy, np.nan)
+    longest = np.nan_to_num(blocks).max(axis=-1, initial=0.0)[~np.isnan(blocks[..., -1])]
+    head = flexfec.header_bytes((remedy.media - 1) * remedy.interleave + 1) - HEADER_BYTES
+    return remedy.repair * float((longest + head).sum())
+
+
+def blocked(values: Floats, remedy: Remedy, filling: float) -> Floats:
+    """The last axis as (columns, packets of a column); what is missing of the last block is filled up."""
+    block = remedy.media * remedy.interleave
+    count = -(-values.shape[-1] // block)
+    padded = np.full((*values.shape[:-1], count * block), filling)
     padded[..., : values.shape[-1]] = values
-    return padded.reshape(*values.shape[:-1], count, media)
+    table = padded.reshape(*values.shape[:-1], count, remedy.media, remedy.interleave)
+    turned: Floats = table.swapaxes(-1, -2).reshape(*values.shape[:-1], -1, remedy.media)
+    return turned
+
+
+def unblocked(columns: Floats, remedy: Remedy, packets: int) -> Floats:
+    """A value a column, given back to each of its packets."""
+    table = columns.reshape(*columns.shape[:-1], -1, 1, remedy.interleave)
+    each = np.broadcast_to(table, (*table.shape[:-2], remedy.media, remedy.interleave))
+    spread: Floats = each.reshape(*columns.shape[:-1], -1)[..., :packets]
+    return spread

@@ -35,7 +35,7 @@ def repairs(record: SessionRecord, rows: Rows, way: OneWay, outcome: Outcome, na
             for deadline in BUFFERS_NS
         ),
         buffer_ms=None if needed is None else needed / 1e6,
-        overhead_ratio=_overhead(record, rows, way, name),
+        overhead_ratio=sent_ratio(record, rows, way, name),
     )
 
 
@@ -74,7 +74,7 @@ def _at(
 _BESIDE = ("retransmission_bytes", "red_bytes", "fec_bytes", "quic_repeated_bytes")
 
 
-def _overhead(record: SessionRecord, rows: Rows, way: OneWay, name: str) -> float | None:
+def sent_ratio(record: SessionRecord, rows: Rows, way: OneWay, name: str) -> float | None:
     """Bytes of RTP packets (over QUIC: of what it sent again, too) by those of the media's first transmissions."""
     told = record.client if name == "up" else record.counters
     if "retransmission_bytes" not in told:

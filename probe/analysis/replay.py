@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from probe.analysis.crossing import Crossing
 from probe.analysis.delay import Floats
 from probe.analysis.one_way import Mask
-from probe.analysis.remedies import RTX_BYTES, Remedy, blocked, fec_bytes, red_bytes
+from probe.analysis.remedies import RTX_BYTES, Remedy, blocked, carried, fec_bytes, red_sizes, unblocked
 
 SHORTEST_RETRY_NS = 5_000_000.0
 """Between two requests of one packet, however short the round trip."""
@@ -66,28 +66,30 @@ class Replayed:
 def replay(trace: Recorded, remedy: Remedy, draws: int, seed: int) -> Replayed:
     """ValueError for retransmission without a way back."""
     random = np.random.default_rng(seed)
-    available = trace.arrived
+    available, size = trace.arrived, trace.size
     extra = 0.0
     if remedy.red:
-        available = np.minimum(available, _carried(trace.arrived, remedy.red))
-        extra += red_bytes(trace.size, remedy.red)
+        available = np.minimum(available, _carried(trace, remedy.red))
+        size = red_sizes(trace.size, remedy.red)
+        extra += float(np.nansum(size - trace.size))
     drawn = np.repeat(available[None], draws, axis=0)
     attempts = _Attempts(trace, drawn, remedy.retries, random) if remedy.retries else None
     if attempts is not None:
         drawn = attempts.available
     if remedy.repair:
         drawn = np.minimum(drawn, _decoded(trace, drawn, remedy, random))
-        extra += fec_bytes(trace.size, remedy.media, remedy.repair)
+        extra += fec_bytes(size, remedy)
     if attempts is not None:
         extra += attempts.bytes_before(drawn) / draws
     return Replayed(drawn, extra)
 
 
-def _carried(arrived: Floats, depth: int) -> Floats:
-    """Arrival of the first of the next `depth` packets of the stream, each of which has a copy along."""
-    best = np.full_like(arrived, np.inf)
-    for ahead in range(1, depth + 1):
-        best[:, :-ahead] = np.minimum(best[:, :-ahead], arrived[:, ahead:])
+def _carried(trace: Recorded, depth: int) -> Floats:
+    """Arrival of the first of the next `depth` packets of the stream that has a copy along."""
+    best = np.full_like(trace.arrived, np.inf)
+    for ahead, fits in enumerate(carried(trace.size, depth), 1):
+        copies = np.where(fits, trace.arrived, np.inf)
+        best[:, :-ahead] = np.minimum(best[:, :-ahead], copies[:, ahead:])
     return best
 
 
@@ -141,12 +143,12 @@ def _cross(path: Crossing, time_ns: Floats, random: np.random.Generator) -> tupl
 def _decoded(trace: Recorded, available: Floats, remedy: Remedy, random: np.random.Generator) -> Floats:
     """When each packet's block is complete enough: as many of its packets there as it has of media.
 
-    Repair packets leave with the last of the block; places without a packet count as there.
+    Repair packets leave with the last of the block, and not without it; of the others, places without a packet
+    count as there.
     """
     media = remedy.media
-    there = blocked(trace.there.astype(np.float64), media, 0.0) > 0
-    # Of an empty block nothing is sent, and nothing asked of it.
-    leaving = np.where(there, blocked(trace.departed, media, -np.inf), -np.inf).max(axis=-1)
+    there = blocked(trace.there.astype(np.float64), remedy, 0.0) > 0
+    leaving = np.where(there[..., -1], blocked(trace.departed, remedy, -np.inf)[..., -1], -np.inf)
     sent = np.isfinite(leaving)
     shape = (len(available), *leaving.shape)
     at_ns = np.where(sent, leaving, 0.0)
@@ -157,7 +159,6 @@ def _decoded(trace: Recorded, available: Floats, remedy: Remedy, random: np.rand
     for _ in range(remedy.repair):
         lost = random.random(shape) < trace.way.chance_after(lost)
         copies.append(np.where(lost, np.inf, arrival))
-    own = np.where(there, blocked(available, media, np.inf), -np.inf)
+    own = np.where(there, blocked(available, remedy, np.inf), -np.inf)
     ranked = np.partition(np.concatenate([own, np.stack(copies, axis=-1)], axis=-1), media - 1, axis=-1)
-    complete = np.repeat(ranked[..., media - 1], media, axis=-1)
-    return complete[..., : available.shape[-1]]
+    return unblocked(ranked[..., media - 1], remedy, available.shape[-1])

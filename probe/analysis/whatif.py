@@ -20,7 +20,8 @@ from probe.analysis.playout import required_buffer
 from probe.analysis.population import Population
 from probe.analysis.recorded import recorded, seconds_of
 from probe.analysis.recovery import recovery
-from probe.analysis.remedies import ATTEMPTS, REMEDIES, Remedy
+from probe.analysis.remedies import ATTEMPTS, NONE, REMEDIES, Remedy
+from probe.analysis.repair_sweep import sent_ratio
 from probe.analysis.replay import Recorded, replay
 from probe.analysis.results import Distribution
 from probe.analysis.series import BEYOND
@@ -59,6 +60,7 @@ class Prediction:
             "red_depth": remedy.red,
             "fec_media": remedy.media,
             "fec_repair": remedy.repair,
+            "fec_interleave": remedy.interleave,
             "residual_ratio": self.residual_ratio,
             "low": self.low,
             "high": self.high,
@@ -77,7 +79,7 @@ class Measured:
     remedy: Remedy
     residual_ratio: float
     recovery_ms: Distribution
-    overhead_ratio: float
+    overhead_ratio: float | None
 
     def to_json(self) -> Json:
         return {
@@ -148,7 +150,9 @@ def objection(record: SessionRecord, rows: Rows) -> str | None:
 
 def own_remedy(record: SessionRecord) -> Remedy | None:
     """The remedy that the session itself used."""
-    return Remedy(retries=ATTEMPTS) if record.nack else None
+    fec = {"media": record.fec_k, "repair": 1, "interleave": record.fec_interleave} if record.fec_k else {}
+    own = Remedy(retries=ATTEMPTS if record.nack else 0, red=record.red, **fec)
+    return own if own != NONE else None
 
 
 def what_if(
@@ -167,24 +171,12 @@ def what_if(
             continue
         own = own_remedy(record)
         chosen = list(dict.fromkeys([*remedies, *([own] if own else [])]))
-        ratio = _sent_ratio(record, rows, outcome, name)
+        ratio = sent_ratio(record, rows, way, name)
         residual = int(np.count_nonzero(outcome.residual)) / int(np.count_nonzero(outcome.population))
         times = recovery(way, outcome).distribution()
         measured = None if own is None else Measured(own, residual, times, ratio)
         found.append(_direction(name, trace, outcome, chosen, question, measured))
     return found
-
-
-def _sent_ratio(record: SessionRecord, rows: Rows, outcome: Outcome, name: str) -> float:
-    """Bytes of originals and retransmissions by those of originals.
-
-    Of the way down rows know the copies that arrived; the node counts those that it sent.
-    """
-    size = rows["size"][outcome.population].astype(np.int64)
-    copies = rows[f"{name}_retransmissions"][outcome.population].astype(np.int64)
-    ratio = float((size * copies).sum() / size.sum())
-    sent = record.counters.get("retransmissions_sent") if name == "down" else None
-    return 1 + (ratio * int(sent) / int(copies.sum()) if sent and copies.any() else ratio)
 
 
 def _direction(
@@ -197,14 +189,11 @@ def _direction(
 ) -> WhatIf:
     n = int(np.count_nonzero(trace.there))
     draws = max(1, min(MOST_DRAWS, DRAWN_PACKETS // n))
-    largest = int(np.nanmax(trace.size))
     left_out = []
     predictions = []
     for remedy in remedies:
         if remedy.retries and trace.back is None:
             left_out.append((remedy.name, "no_way_back"))
-        elif not remedy.fits(largest):
-            left_out.append((remedy.name, "too_large_for_red"))
         else:
             predictions.append(predict(trace, remedy, question, draws))
     predictions.sort(key=lambda one: (round(one.overhead_ratio, 4), one.residual_ratio))

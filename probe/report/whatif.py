@@ -38,7 +38,6 @@ _WHY_LEFT_OUT = {
 }
 _WHY_NOT = {
     "no_way_back": "a one-way stream says nothing of the way back, in which retransmissions are asked for",
-    "too_large_for_red": "RED carries at most 1023 bytes of an earlier packet (RFC 2198)",
 }
 METHOD = (
     "Residual: lost or late at the deadline, with its 95 % interval over the seconds of this one trace. Copies in later"
@@ -154,7 +153,7 @@ def _cells(prediction: Prediction) -> list[str | Text]:
 
 def _measured(measured: Measured) -> list[str | Text]:
     return [
-        f"{measured.overhead_ratio:.2f}x",
+        NO_DATA if measured.overhead_ratio is None else f"{measured.overhead_ratio:.2f}x",
         percent(measured.residual_ratio),
         "",
         percentile(measured.recovery_ms, "p50"),

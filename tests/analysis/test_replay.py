@@ -14,7 +14,7 @@ from probe.analysis.fates import fates_of
 from probe.analysis.one_way import directions
 from probe.analysis.recorded import recorded
 from probe.analysis.recovery_model import residual_erasure, residual_retransmitted
-from probe.analysis.remedies import FEC_HEADER_BYTES, Remedy
+from probe.analysis.remedies import Remedy
 from probe.analysis.replay import Recorded, replay
 from probe.metrics import NEVER, Rows
 from tests.analysis.made import MS, crossings, record
@@ -92,8 +92,25 @@ def test_xor_repairs_one_of_a_block_with_the_last_of_it() -> None:
 
 
 def test_a_last_block_may_be_short() -> None:
-    after = after_ms(sure(made([20], n=22)), Remedy(media=5, repair=1))
-    assert after[20] == pytest.approx(20, abs=0.1)
+    """It has no repair packet, as a stream that ends has none for it."""
+    assert math.isinf(after_ms(sure(made([20], n=22)), Remedy(media=5, repair=1))[20])
+
+
+def test_interleaved_columns_repair_a_run() -> None:
+    """Blocks of six, whose columns are every second packet: 6, 8, 10 and 7, 9, 11."""
+    after = after_ms(sure(made([8, 9], n=24)), Remedy(media=3, repair=1, interleave=2))
+    assert after[[8, 9]] == pytest.approx([(10 - 8) * 20, (11 - 9) * 20], abs=0.1)
+    assert np.isinf(after_ms(sure(made([8, 9], n=24)), Remedy(media=6, repair=1))[[8, 9]]).all()
+
+
+def test_red_carries_what_fits() -> None:
+    """RFC 2198: a block has at most 1023 bytes; a packet here at most 1200."""
+    trace = made([5, 9])
+    large = replace(trace, size=np.where(trace.there, 700.0, np.nan))
+    assert np.isinf(after_ms(large, Remedy(red=1))[[5, 9]]).all()
+    assert replay(large, Remedy(red=1), 1, 1).extra_bytes == 20
+    medium = replace(trace, size=np.where(trace.there, 400.0, np.nan))
+    assert replay(medium, Remedy(red=3), 1, 1).extra_bytes == 20 + (19 + 18) * (388 + 4)
 
 
 def test_retransmissions_complete_a_block() -> None:
@@ -115,7 +132,7 @@ def test_what_is_sent_is_counted() -> None:
     assert replay(trace, Remedy(retries=10), 1, 1).extra_bytes == 122
     assert replay(trace, Remedy(red=1), 1, 1).extra_bytes == 20 + 19 * (108 + 4)
     assert replay(trace, Remedy(red=2), 1, 1).extra_bytes == 20 + (19 + 18) * (108 + 4)
-    assert replay(trace, Remedy(media=5, repair=2), 1, 1).extra_bytes == 4 * 2 * (120 + FEC_HEADER_BYTES)
+    assert replay(trace, Remedy(media=5, repair=2), 1, 1).extra_bytes == 4 * 2 * (120 + 16)
     # RED has it when the gap is revealed: nothing is asked for.
     pair = replay(trace, Remedy(retries=10, red=1), 1, 1)
     assert pair.extra_bytes == replay(trace, Remedy(red=1), 1, 1).extra_bytes

@@ -112,7 +112,7 @@ def test_one_way_streams_have_all_but_retransmission() -> None:
     )
     assert objection(session, rows) is None
     (up,) = what_if(session, rows, Question(session.deadline_ns, 0.01))
-    assert {code for _, code in up.left_out} == {"no_way_back", "too_large_for_red"}
+    assert {code for _, code in up.left_out} == {"no_way_back"}
     assert all(not one.remedy.retries for one in up.predictions)
     assert any(one.remedy.repair for one in up.predictions)
 
@@ -134,3 +134,33 @@ def test_what_cannot_be_replayed(rows: Rows, changes: dict[str, str], code: str 
 def test_the_remedy_of_a_session() -> None:
     assert own_remedy(record(nack=True)) == NACK
     assert own_remedy(record(nack=False)) is None
+    assert own_remedy(record(nack=True, red=2)) == Remedy(retries=10, red=2)
+    parity = Remedy(media=5, repair=1, interleave=4)
+    assert own_remedy(record(nack=False, fec_k=5, fec_interleave=4)) == parity
+    assert parity.name == "xor 5+1/4"
+
+
+@pytest.mark.parametrize(
+    "rule", [{"red": 2}, {"fec_k": 5}, {"fec_k": 3, "fec_interleave": 4}], ids=["red", "xor", "interleaved"]
+)
+def test_a_run_without_recovery_predicts_red_and_parity(rule: dict[str, int]) -> None:
+    """As for NACK: another seed, a live session with the remedy, 10 % in bursts of 2 each way."""
+    way = lossy(0.1, 2.0)
+    usual: dict[str, Any] = {"calls": 5, "seconds": 20, "nack": False}
+    plain = measure(way, way, seed=31, **usual)
+    live = measure(way, way, seed=32, **usual, **rule)
+    remedy = own_remedy(live[0])
+    assert remedy is not None
+    forecast = predicted(*plain, Remedy(), remedy)
+    for name in ("up", "down"):
+        live_low, live_high = measured_interval(*live, name)
+        nothing, found = (
+            next(one for one in forecast[name].predictions if one.remedy == asked)
+            for asked in (Remedy(), remedy)
+        )
+        assert found.low is not None and found.high is not None and nothing.low is not None
+        assert found.low <= live_high and live_low <= found.high
+        own = predicted(*live)[name]
+        assert own.measured is not None and own.measured.overhead_ratio is not None
+        assert found.overhead_ratio == pytest.approx(own.measured.overhead_ratio, abs=0.03)
+        assert nothing.low > own.measured.residual_ratio
