@@ -5,6 +5,7 @@ from __future__ import annotations
 from probe.analysis.assess import assess_summaries
 from probe.analysis.results import Assessment, SessionSummary
 from probe.analysis.session import analyse_session
+from probe.objectives import Evidence
 from probe.session.campaign import Campaign
 from probe.store.reader import load_run
 
@@ -14,13 +15,14 @@ class EvidenceSoFar:
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
+        self._block_ns = Evidence.from_json(campaign.manifest.get("evidence") or {}).block_ns
         self._summaries: dict[int, SessionSummary] = {}
 
     def assess(self) -> Assessment | None:
         """The verdict on everything that is finished; None before the first session is."""
         stored = load_run(self._campaign.results, self._campaign.run_id, without=self._summaries)
         for session in stored.sessions:
-            summary = analyse_session(session.record, session.rows)
+            summary = analyse_session(session.record, session.rows, self._block_ns)
             if session.complete:
                 self._summaries[session.record.index] = summary
         if not self._summaries:

@@ -150,7 +150,7 @@ class _Worker:
         record.ended_at = (appointment.starts + timedelta(seconds=appointment.seconds)).isoformat()
         self.writer.add_rows(record, rows)
         self.writer.finish_session(record)
-        return analyse_session(record, rows)
+        return analyse_session(record, rows, self.loaded.evidence.block_ns)
 
 
 _worker: list[_Worker] = []

@@ -75,6 +75,9 @@ def test_a_campaign_that_is_over_tells_its_verdict_once(run: Run, capsys: pytest
     assert Path("j.xml").read_text().startswith("<?xml")
     verdict = json.loads((Path("results/runs") / campaign.run_id / "verdict.json").read_text())
     assert verdict["verdict"] == "pass"
+    assert run("report", campaign.run_id, "--json") == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["thresholds"] == document["thresholds"]
     assert run("report", campaign.run_id) == 0
     assert f"{due - 3} of {due} planned sessions" in capsys.readouterr().out
     assert run(*told, "--quiet") == 0

@@ -34,6 +34,7 @@ networks:
   - clean
 matrix:
   - {scenarios: [voice], networks: [clean], repeat: 3}
+thresholds: [rtt.p50 < 50ms]
 evidence: {min_packets: 150, block: 1s, min_days: 6}
 """
 NETWORK = (
@@ -88,7 +89,10 @@ def test_it_is_stored_as_any_run(folder: Path, rehearsed: Rehearsed) -> None:
     assert stored.problems == []
     assert len(stored.sessions) == len(rehearsed.manifest["diary"]) == 2 * 2 * 3 * 8
     assert all(session.record.emulated and session.record.appointment for session in stored.sessions)
-    assert judge_run(folder / "results", run_id).peak == rehearsed.assessment.peak
+    again = judge_run(folder / "results", run_id)
+    assert again.peak == rehearsed.assessment.peak
+    assert again.thresholds == rehearsed.assessment.thresholds
+    assert len(again.thresholds) > 2
 
 
 def test_the_same_seed_gives_the_same_packets(tmp_path: Path) -> None:
