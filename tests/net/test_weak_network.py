@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from probe.errors import NotMeasured
 from probe.impairment.chain import Path
 from probe.impairment.profile import Impairment, Loss
 from probe.net.weak_network import MODEL, WeakCounters, WeakNetwork
@@ -215,3 +217,18 @@ print(json.dumps([size, time.monotonic() - began]))
     assert counters.down.link.offered < 1.5 * len(content) / 1448
     assert counters.down.busiest_bps is not None
     assert counters.down.busiest_bps <= 2_000_000 + 8 * 1514 * 20
+
+
+async def test_without_our_own_processes_there_is_no_measurement() -> None:
+    async with asyncio.timeout(PATIENCE), WeakNetwork.start(CLEAN, CLEAN, 1, by_model=True) as network:
+        program = await network.program(["sleep", "60"], dict(os.environ), None)
+        _, gateway, _ = network._children
+        os.kill(gateway.pid, signal.SIGKILL)
+        with pytest.raises(NotMeasured, match="our own process"):
+            await _counters_until_they_end(network)
+        await program.stop()
+
+
+async def _counters_until_they_end(network: WeakNetwork) -> None:
+    while await network.counters():  # noqa: ASYNC110 (they only answer questions)
+        await asyncio.sleep(0.01)
