@@ -21,8 +21,8 @@ from probe.report.document import document
 from probe.report.output import Output
 from probe.session.campaign import Campaign, CampaignOptions, campaigns_in, open_campaign, wall_clock
 from probe.session.campaign_run import CampaignRun, skipped_in
-from probe.session.evidence import EvidenceSoFar
 from probe.session.quiet import QuietRule
+from probe.session.run import judge_run
 from probe.session.stopping import Stopping
 from probe.store.resume import only_writer
 from probe.store.writer import RunWriter
@@ -93,8 +93,9 @@ def _opening(
 
 
 def _conclude(campaign: Campaign, output: Output, delivery: Delivery) -> int:
-    """Judge what was measured, and keep the verdict beside it."""
-    assessment = EvidenceSoFar(campaign).assess()
+    """Judge what was measured as `probe report` does, earlier runs included, and keep the verdict beside it."""
+    judged = judge_run(campaign.results, campaign.run_id)
+    assessment = judged if judged.sessions else None
     if not output.quiet:
         found = campaign.standing(wall_clock())
         for line in status_lines(campaign, found, wall_clock(), skipped_in(campaign), assessment, None):

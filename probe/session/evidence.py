@@ -11,7 +11,8 @@ from probe.store.reader import load_run
 
 
 class EvidenceSoFar:
-    """Ask again after every session; what was read stays in memory as its summary."""
+    """Ask again after every session; what was read stays in memory as its summary. Earlier runs are left to the
+    verdict at the end."""
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
