@@ -20,10 +20,11 @@ from bench.processes import cpu_ns, finish, pinned
 from bench.product import CLIENT_CPU, OTHER_CPU
 from bench.quantiles import quantiles
 from bench.recorder import INDEX_AT, SSRC_AT, Recording, capture, recorded, rtp_field, sink
-from bench.session import PACKET_BYTES, SEED, calls, grant_for
+from bench.session import CALL_NS, PACKET_BYTES, SEED, calls, grant_for
 from probe.impairment.chain import Path
 from probe.impairment.link import DROPPED
 from probe.impairment.profile import Impairment, Loss
+from probe.methods.schedule import SECOND_NS
 from probe.net.relay import Relay
 
 RATE_PPS = 50_000.0
@@ -42,7 +43,8 @@ def comparison() -> Comparison:
 
 
 def probe(effort: Effort) -> Sample:
-    return asyncio.run(_relayed(effort.seconds * 2 / 3))
+    # Whole intervals, so that no packet is sent twice and taken for another.
+    return asyncio.run(_relayed(int(effort.seconds * 2 / 3 * SECOND_NS) // CALL_NS * CALL_NS / SECOND_NS))
 
 
 async def _relayed(seconds: float) -> Sample:
