@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from probe.errors import NotMeasured
+from probe.net.punctual import Punctuality, require
 from tests.nodes import probe, write_plan
 
 pytestmark = pytest.mark.net
@@ -56,7 +56,15 @@ def _newest(folder: Path) -> str:
     return run.name
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="real time needs permission")
+def may_be_real_time() -> bool:
+    try:
+        require(Punctuality(realtime=True))
+    except NotMeasured:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not may_be_real_time(), reason="real time (SCHED_FIFO) needs permission")
 def test_levers_are_told_in_every_session(tmp_path: Path) -> None:
     sessions = sessions_of(tmp_path, "--rt", "--spin", "200us", transports=["udp", "quic-datagram"])
     for session in sessions:
