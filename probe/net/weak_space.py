@@ -33,6 +33,7 @@ _TRANSPARENT = {
     socket.AF_INET6: (socket.IPPROTO_IPV6, 75),
 }
 _BACKLOG = 512
+_NEVER_MS = "2000000000"
 _HELD_SEGMENTS_BYTES = 128 * 1024
 _TCP_NOTSENT_LOWAT = 25
 
@@ -163,6 +164,8 @@ def _quiet(space: Namespace) -> None:
             ("accept_dad", "0"),
             ("autoconf", "0"),
             ("router_solicitations", "0"),
+            ("mldv1_unsolicited_report_interval", _NEVER_MS),
+            ("mldv2_unsolicited_report_interval", _NEVER_MS),
         ):
             space.write(f"net.ipv6.conf.{scope}.{setting}", value)
 
