@@ -127,7 +127,7 @@ class MediaClient:
             return batch
         if not len(self._rtx_at) and self._nack.next_ns() > until_ns:
             return batch
-        return join([batch, self._retransmissions(until_ns), self._nack.packets_to_send(until_ns)])
+        return join([batch, self._retransmissions(until_ns), self._nack.packets_to_send(now_ns, until_ns)])
 
     def on_leaving(self, now_ns: int) -> None:
         """Correct the leaving time of the media just handed out: a carrier's last act before the send."""

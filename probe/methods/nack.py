@@ -1,7 +1,7 @@
 """Which packets to ask for again, and when (RFC 4585 6.2.1, with libwebrtc's timing).
 
-A missing packet is asked for at once when a later one reveals it, then once a round trip, ten times at
-most. The state is arrays over all streams of a session; nothing runs once a packet.
+A missing packet is asked for at once when a later one reveals it, then after a round trip each, on a timer that
+ticks every 20 ms, ten times at most. The state is arrays over all streams of a session; nothing runs once a packet.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.methods.batch import FOREVER, Batch, empty_batch, no_address
-from probe.metrics import NEVER, Times
+from probe.metrics import Times
 from probe.wire import rtcp
 
 DEFAULT_RTT_NS = 100_000_000
@@ -19,6 +19,9 @@ MAX_RETRIES = 10
 MAX_AGE_NS = 2_000_000_000
 """After T_max a repair no longer counts."""
 MIN_RETRY_NS = 5_000_000
+TICK_NS = 20_000_000
+"""libwebrtc looks so often whether a round trip has passed since it asked. That also keeps a request from coming a
+hair before the sender, who repeats a packet once a round trip by its own estimate, would heed it."""
 
 
 class NackList:
@@ -124,24 +127,25 @@ class NackList:
     def _note_next(self) -> None:
         self._next_ns = int(self._due.min()) if len(self._due) else FOREVER
 
-    def packets_to_send(self, until_ns: int) -> Batch:
-        """Generic NACKs, one a stream, for all that is due."""
+    def packets_to_send(self, now_ns: int, until_ns: int) -> Batch:
+        """Generic NACKs for all that is due: one for what a stream misses at the same moment, which for all that
+        was due before is `now_ns`."""
         if self._next_ns > until_ns:
             return empty_batch()
         key, due = self._take_due(until_ns)
         if not len(key):
             return empty_batch()
-        streams, group = np.unique(key // self._packets, return_inverse=True)
+        leave, moment = np.unique(np.maximum(due, now_ns), return_inverse=True)
+        asked, group = np.unique(key // self._packets * len(leave) + moment, return_inverse=True)
+        streams, moment = np.divmod(asked, len(leave))
         data, size = rtcp.encode_nacks(
             (self._sender_ssrc + streams).astype(np.uint32),
             (self._media_ssrc + streams).astype(np.uint32),
             group,
             (key % self._packets & 0xFFFF).astype(np.uint16),
         )
-        leave = np.full(len(streams), NEVER, np.int64)
-        np.maximum.at(leave, group, due)
         self.sent += len(streams)
-        return Batch(data, size, leave, no_address(len(streams)))
+        return Batch(data, size, leave[moment], no_address(len(streams))).in_order()
 
     def _take_due(self, until_ns: int) -> tuple[NDArray[np.int64], Times]:
         """Keys (stream, sequence) to ask for now, ascending, and when each was due."""
@@ -150,7 +154,8 @@ class NackList:
         rows = rows[np.argsort(self._key[rows], kind="stable")]
         key, due = self._key[rows], self._due[rows]
         retry_ns = max(self.rtt_ns, MIN_RETRY_NS)
-        self._due[rows] = np.where(until_ns - due < retry_ns, due, until_ns) + retry_ns
+        again_ns = np.where(until_ns - due < retry_ns, due, until_ns) + retry_ns
+        self._due[rows] = -(-again_ns // TICK_NS) * TICK_NS
         self._tries[rows] += 1
         self._note_next()
         return key, due

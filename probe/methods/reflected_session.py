@@ -97,7 +97,7 @@ class ReflectedSession:
         """Reflections of what arrived, then requests for what is missing upstream."""
         out = self._down.packets_to_send(now_ns) if self._down else []
         if self._nack and self._bound and self._nack.next_ns() <= until_ns:
-            nacks = self._nack.packets_to_send(until_ns)
+            nacks = self._nack.packets_to_send(now_ns, until_ns)
             out.append(nacks._replace(address=np.tile(self._address, (len(nacks.size), 1))))
         return join(out)
 

@@ -214,7 +214,7 @@ class Downstream:
         history_ns = max(HISTORY_NS, 3 * rtt_ns)
         good = (down_seq >= 0) & (row >= 0) & (time_ns - self._log_t3[row] <= history_ns)
         good &= self._rtx_tries[key] < MAX_RETRANSMISSIONS
-        good &= self._rtx_last.since(key, time_ns, _NEVER_BEFORE) >= rtt_ns // 2
+        good &= self._rtx_last.since(key, time_ns, _NEVER_BEFORE) >= rtt_ns
         key, at = np.unique(key[good], return_index=True)
         if not len(key):
             return empty_batch()
