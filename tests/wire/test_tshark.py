@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from probe.wire import media, rtcp, rtp
+from probe.wire import media, red, rtcp, rtp
 from probe.wire.rtcp import App, Bye, GenericNack, ReceiverReport, ReportBlock, SenderReport
 
 pytestmark = pytest.mark.foreign
@@ -33,7 +33,9 @@ def _pcap(datagrams: Iterable[bytes]) -> bytes:
     return b"".join(file)
 
 
-def _run(folder: Path, datagrams: Iterable[bytes], *fields: str) -> list[list[str]]:
+def _run(
+    folder: Path, datagrams: Iterable[bytes], *fields: str, preference: str = "rtp.show_setup_info:TRUE"
+) -> list[list[str]]:
     """The named fields of every datagram; several values of a field are joined with commas."""
     tshark = shutil.which("tshark")
     if tshark is None:
@@ -41,7 +43,18 @@ def _run(folder: Path, datagrams: Iterable[bytes], *fields: str) -> list[list[st
         pytest.skip("tshark is not installed")
     capture = folder / "capture.pcap"
     capture.write_bytes(_pcap(datagrams))
-    command = [tshark, "-n", "-r", str(capture), "-d", f"udp.port=={PORT},rtp", "-T", "fields"]
+    command = [
+        tshark,
+        "-n",
+        "-r",
+        str(capture),
+        "-d",
+        f"udp.port=={PORT},rtp",
+        "-o",
+        preference,
+        "-T",
+        "fields",
+    ]
     for field in fields:
         command += ["-e", field]
     output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
@@ -132,3 +145,24 @@ def test_receiver_reports(tmp_path: Path) -> None:
         "rtcp.ssrc.dlsr": "150137",
     }
     assert _dissect(tmp_path, [ReceiverReport(1, (BLOCK,)).encode()], *fields) == [list(fields.values())]
+
+
+def test_redundant_audio(tmp_path: Path) -> None:
+    data = np.zeros((1, 24), np.uint8)
+    rtp.write_headers(
+        data, payload_type=media.PT_AUDIO, marker=False, sequence=9, timestamp=9600, ssrc=0xBC5E9A40
+    )
+    payload = np.full((1, 8), 7, np.uint8)
+    levels = [
+        red.Level(payload, np.array([5]), np.array([1920])),
+        red.Level(payload, np.array([8]), np.array([960])),
+    ]
+    out, size = red.encode(data, np.array([24]), levels, media.PT_RED, media.PT_AUDIO)
+    found = _run(
+        tmp_path,
+        [out[0, : size[0]].tobytes()],
+        *FOUND_WRONG,
+        *("rtp.p_type", "rtp.follow", "rtp.timestamp-offset", "rtp.block-length"),
+        preference=f"rtp.rfc2198_payload_type:{media.PT_RED}",
+    )
+    assert found == [["", "", "", f"{media.PT_RED},111,111,111", "1,1,0", "1920,960", "5,8"]]
