@@ -6,13 +6,14 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from probe.methods.negotiation import Grant
+from probe.methods.protection import UNPROTECTED, Protection
 from probe.methods.running import Running
 from probe.methods.schedule import StreamSpec, schedule, stream_spec
 from probe.metrics import NEVER, Rows
@@ -77,6 +78,7 @@ class Loopback:
         calls: int = 1,
         preset: str = "voice",
         nack: bool = True,
+        protection: Protection = UNPROTECTED,
         plain: bool = False,
         path: Address | None = None,
         punctuality: Punctuality = ORDINARY,
@@ -86,7 +88,7 @@ class Loopback:
         spec = stream_spec(preset, calls=calls, duration_ns=int(seconds * 1e9))
         plan = schedule(spec, np.random.default_rng(SEED))
         self._sessions += 1
-        grant = self._grant(spec, plan.packets, nack=nack)
+        grant = self._grant(spec, plan.packets, nack=nack, protection=protection)
         self._media.open(grant)
         count = calls * plan.packets
         rows, progress = shared_rows(count), SharedArray.create(PROGRESS, 1)
@@ -94,6 +96,7 @@ class Loopback:
             **{name: getattr(grant, name) for name in ("transport", "session", "token", "ssrc_base", "nack")},
             address=path or self.address,
             spec=spec,
+            protection=protection,
             packets=plan.packets,
             rows=count,
             seed=SEED,
@@ -130,18 +133,19 @@ class Loopback:
             before = now
             await asyncio.sleep(0.25)
 
-    def _grant(self, spec: StreamSpec, packets: int, *, nack: bool) -> Grant:
+    def _grant(self, spec: StreamSpec, packets: int, *, nack: bool, protection: Protection) -> Grant:
         seconds = spec.duration_ns / 1e9
         return Grant(
             transport="udp",
             streams=spec.calls,
             packets=packets,
             packet_bytes=1200,
-            rate_pps=spec.calls * packets / seconds,
+            rate_pps=spec.calls * packets / seconds * protection.packets_ratio(),
             rate_bps=spec.calls * spec.bitrate_bps,
             duration_ms=int(seconds * 1000),
             one_way=spec.one_way,
             nack=nack,
+            **asdict(protection),
             deadline_ms=200,
             session=self._sessions,
             token=secrets.token_bytes(16),
