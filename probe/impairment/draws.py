@@ -12,8 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 4096
-"""Packets whose fortune is drawn at once."""
+BLOCK = 512
+"""Packets whose fortune is drawn at once; more would keep the relay from releasing others for a millisecond."""
 
 LOSS, DELAY, DUPLICATE, CORRUPT, REORDER, SLOT, OUTAGE, STATE_LOSS, BIT = range(9)
 """Purposes; the numbers are part of what a stored seed means and never change."""
