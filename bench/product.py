@@ -65,9 +65,10 @@ async def node(*, plain: bool = False, cpu: int | None = None) -> AsyncIterator[
     if sockets is None:
         raise Skipped("this system cannot split a port between QUIC and media")
     quic, media = sockets
-    with quic, pinned(cpu):
+    with quic:
         address = quic.getsockname()
-        process = await MediaProcess.start(media, plain=plain)
+        with pinned(cpu):
+            process = await MediaProcess.start(media, plain=plain)
         try:
             running = Node(process, address)
             prefer(running.pid)

@@ -1,8 +1,9 @@
 """How many calls at once one client process and one node process carry, against as many irtt clients.
 
-Client and node have a CPU each. A number of calls passes when 99 % of the packets are less than 1 ms off
-their due time and none is unsent or lost. irtt slips off its schedule at any number, so for it less is
-asked: no loss and 99 % of what was due sent. A number that fails is tried once more.
+Client and node have a CPU each, and irtt's clients and server too. A number passes when 99 % of the packets are
+less than 1 ms off their due time and none is unsent or lost: ours by the kernel's stamp at the node, irtt's by its own
+send times. A number that fails is tried once more. Because irtt slips off its schedule soon, the table's JSON also says how
+many clients it carries when less is asked: no loss and 99 % of what was due sent, however late.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from bench.product import measured_calls
 from bench.quantiles import quantiles
 
 STEPS = (250, 500, 1000, 1500, 2000, 2500, 3000, 3500, 4000, 4500, 5000, 6000, 7000, 8000, 10_000, 12_000)
-IRTT_STEPS = (10, 25, 50, 75, 100, 150, 200, 300, 400, 500, 600)
+IRTT_STEPS = (1, 2, 5, 10, 15, 20, 25, 50, 75, 100, 150, 200, 300, 400, 500, 600)
 MAX_LATENESS_US = 1000.0
 MIN_SENT_SHARE = 0.99
-IRTT = "irtt clients"
+IRTT, IRTT_AT_ANY_TIME = "irtt clients", "irtt clients, however late"
 METRIC = "calls"
 
 Trial = Callable[[int, Effort], bool]
@@ -29,7 +30,11 @@ def comparison() -> Comparison:
     return Comparison(
         "call-capacity",
         "concurrent calls, p99 lateness < 1 ms, no self-inflicted loss",
-        {PROBE: Search(STEPS, probe_carries, 3000), IRTT: Search(IRTT_STEPS, irtt_carries, 100)},
+        {
+            PROBE: Search(STEPS, probe_carries, 3000),
+            IRTT: Search(IRTT_STEPS, irtt_carries, 10),
+            IRTT_AT_ANY_TIME: Search(IRTT_STEPS, irtt_carries_at_any_time, 300),
+        },
         (Goal("calls", METRIC, 3000, least=True), Goal("calls", METRIC, 20.0, IRTT, least=True)),
     )
 
@@ -64,5 +69,11 @@ def probe_carries(calls: int, effort: Effort) -> bool:
 
 
 def irtt_carries(clients: int, effort: Effort) -> bool:
+    sample = crowd(clients, effort.seconds)
+    late = sample["lateness_p99_ms"] * 1e3
+    return not sample["lost"] and sample["sent_share"] == 1 and late < MAX_LATENESS_US
+
+
+def irtt_carries_at_any_time(clients: int, effort: Effort) -> bool:
     sample = crowd(clients, effort.seconds)
     return not sample["lost"] and sample["sent_share"] >= MIN_SENT_SHARE
