@@ -9,6 +9,7 @@ from typing import Any
 
 from probe.methods.quic_node import QuicNode
 from probe.net.quic_listener import QuicListener
+from probe.net.udp import open_udp
 from tests.quic_parts import CERTIFICATE, KEY, quic_node
 
 PINNED: dict[str, Any] = {"key": KEY, "fingerprint": f"sha256:{CERTIFICATE.fingerprint}", "timeout": 10.0}
@@ -21,7 +22,7 @@ class Running:
         self.node = node
         self.sock = udp_socket()
         self.address: tuple[str, int] = self.sock.getsockname()
-        self.listener = QuicListener(self.sock, node)
+        self.listener = QuicListener(open_udp(sock=self.sock), node)
         self.listener.start()
 
     def kill(self) -> None:

@@ -35,6 +35,8 @@ class Wiretap(Chain):
         self.inner = inner
         self.sent: list[tuple[bytes, bool]] = []
         """Datagrams in the order of leaving, and whether the path lost them."""
+        self.tags: list[int] = []
+        """By what name each one's sender wants to be told when it left."""
         self.armed = False
         self.waiting: list[bytes] = []
 
@@ -63,24 +65,25 @@ class Tapped:
     def datagrams_to_send(self, now: float) -> Datagrams:
         datagrams: Datagrams = self.endpoint.datagrams_to_send(now)
         self.tap.waiting += [data for data, _ in datagrams]
+        self.tap.tags += self.endpoint.tags(len(datagrams)).tolist()
         return datagrams
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.endpoint, name)
 
 
-def first_transmissions(tap: Wiretap, receiver: QuicConnection, kind: int, token: bytes) -> dict[int, bool]:
-    """Lost or not, by index of the media packet: read from the decrypted datagrams on the path alone."""
+def first_carriers(tap: Wiretap, receiver: QuicConnection, kind: int, token: bytes) -> dict[int, int]:
+    """By index of the media packet, which datagram carried it first: read from the decrypted datagrams alone."""
     pattern = re.compile(b"RP" + bytes([kind]) + b".(....)" + re.escape(token[:4]), re.DOTALL)
     crypto, expected = receiver._cryptos[Epoch.ONE_RTT], 0
-    found: dict[int, bool] = {}
-    for data, lost in tap.sent:
+    found: dict[int, int] = {}
+    for place, (data, _) in enumerate(tap.sent):
         if data[0] & 0x80:
             continue
         _, plain, number = crypto.decrypt_packet(data, 9, expected)
         expected = number + 1
         for match in pattern.finditer(plain):
-            found.setdefault(int.from_bytes(match.group(1), "big"), lost)
+            found.setdefault(int.from_bytes(match.group(1), "big"), place)
     return found
 
 
@@ -105,11 +108,17 @@ class RoqExchange:
     def log(self) -> NDArray[Any]:
         return self.node.roq.log(self.grant.session, 0, 1 << 20)
 
+    def carriers_up(self) -> dict[int, int]:
+        return first_carriers(self.up, self.node_quic, 1, self.grant.token)
+
+    def carriers_down(self) -> dict[int, int]:
+        return first_carriers(self.down, self.client._quic, 2, self.grant.token)
+
     def first_lost_up(self) -> dict[int, bool]:
-        return first_transmissions(self.up, self.node_quic, 1, self.grant.token)
+        return {index: self.up.sent[place][1] for index, place in self.carriers_up().items()}
 
     def first_lost_down(self) -> dict[int, bool]:
-        return first_transmissions(self.down, self.client._quic, 2, self.grant.token)
+        return {index: self.down.sent[place][1] for index, place in self.carriers_down().items()}
 
 
 def begin(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from probe.methods.control_server import ControlServer
 from probe.methods.quic_server import CONTROL_ALPN, Address, Datagrams, QuicServer
 from probe.methods.roq_reflector import RoqReflector
+from probe.metrics import Times
 
 
 class QuicNode:
@@ -28,8 +32,20 @@ class QuicNode:
 
     def on_leaving(self, now_ns: int) -> None:
         """Correct the leaving time of media just handed out: a carrier's last act before the send."""
-        for peer in self.server.just_pumped:
+        for peer, _ in self.server.just_pumped:
             self.roq.on_leaving(peer, now_ns)
+
+    def tags(self, count: int) -> NDArray[np.int64]:
+        """(count,) by what name to tell `on_transmitted` when each datagram just handed out really left; -1: by
+        none."""
+        tags = np.full(count, -1)
+        for peer, start in self.server.just_pumped:
+            self.roq.name(peer, tags[start:])
+        return tags
+
+    def on_transmitted(self, tags: NDArray[np.int64], time_ns: Times) -> None:
+        """The kernel's word for when the datagrams of these `tags` left."""
+        self.roq.on_transmitted(tags, time_ns)
 
     def get_timer(self) -> float | None:
         timers = [timer for timer in (self.server.get_timer(), self.control.get_timer()) if timer is not None]

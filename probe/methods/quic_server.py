@@ -125,8 +125,8 @@ class QuicServer:
     ) -> None:
         self.counts = ServerCounts()
         self.limits = limits or ServerLimits()
-        self.just_pumped: list[Peer] = []
-        """Whose datagrams the last `datagrams_to_send` gave."""
+        self.just_pumped: list[tuple[Peer, int]] = []
+        """Whose datagrams the last `datagrams_to_send` gave, and where each one's begin."""
         self._configuration = configuration
         self._by_cid: dict[bytes, Peer] = {}
         self._cids: dict[Peer, set[bytes]] = {}
@@ -170,10 +170,13 @@ class QuicServer:
     def datagrams_to_send(self, now: float) -> Datagrams:
         out, self._out = self._out, []
         touched, self._touched = self._touched, set()
-        self.just_pumped = [peer for peer in touched if peer in self._cids]
-        for peer in self.just_pumped:
+        self.just_pumped = []
+        for peer in [peer for peer in touched if peer in self._cids]:
+            start = len(out)
             self._guarded(peer, lambda peer=peer: out.extend(peer.pump(now)))  # type: ignore[misc]
             self._touched.discard(peer)
+            if peer in self._cids:
+                self.just_pumped.append((peer, start))
             timer = peer.get_timer() if peer in self._cids else None
             if not peer.confirmed:
                 give_up_at = peer.opened_at + self.limits.confirm_timeout

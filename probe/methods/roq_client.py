@@ -26,7 +26,7 @@ from probe.methods.quic_client import NodeIdentity, client_connection, trace_of,
 from probe.methods.quic_server import ROQ_ALPN, Address, Datagrams
 from probe.methods.roq_reflector import BIND_STREAM, BOUND
 from probe.methods.roq_sender import Outgoing, RoqSender, largest_packet
-from probe.metrics import NEVER, Repair, Rows, Stamp, Unsent
+from probe.metrics import NEVER, Repair, Rows, Stamp, Times, Unsent
 from probe.wire import media, rtp
 from probe.wire.roq import StreamDecoder, decode_datagram
 
@@ -148,7 +148,23 @@ class RoqClient:
         if self._sender.left:
             self._rows["sent_ns"][[packet.tag for packet in self._sender.left]] = now_ns
 
+    def tags(self, count: int) -> NDArray[np.int64]:
+        """(count,) which row's first transmission each datagram just handed out is; -1: of none."""
+        tags = np.full(count, -1)
+        self._sender.name(tags)
+        return tags
+
+    def on_transmitted(self, tags: NDArray[np.int64], time_ns: Times) -> None:
+        """The kernel's word for when the datagrams of these `tags` left."""
+        if self._media is not None:
+            self._media.on_transmitted(tags, time_ns)
+
     # media
+
+    @property
+    def sends_media(self) -> bool:
+        """Whether it was told to begin."""
+        return self._media is not None
 
     @property
     def all_sent(self) -> bool:

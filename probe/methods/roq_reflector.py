@@ -17,7 +17,9 @@ from probe.errors import ProtocolError
 from probe.methods.control import MISUSE_CODE
 from probe.methods.negotiation import TOKEN_BYTES, Grant
 from probe.methods.quic_server import Peer
+from probe.methods.reflections import LOG_ROW_BITS, LOG_ROW_MASK
 from probe.methods.roq_session import RoqSession
+from probe.metrics import Times
 
 BIND_STREAM = 0
 BOUND = b"\x01"
@@ -41,6 +43,12 @@ class RoqReflector:
         self._by_token: dict[bytes, RoqSession] = {}
         self._shown: dict[Peer, bytes] = {}
         self._bound: dict[Peer, RoqSession] = {}
+
+    @property
+    def reflected_pps(self) -> float:
+        """Packets a second that the open sessions may send back, all together."""
+        grants = [session.grant for session in self._sessions.values()]
+        return sum(grant.rate_pps for grant in grants if not grant.one_way)
 
     # the control channel's side
 
@@ -91,6 +99,18 @@ class RoqReflector:
         """Correct the leaving time of media just handed out on `peer`."""
         if session := self._bound.get(peer):
             session.on_leaving(now_ns)
+
+    def name(self, peer: Peer, tags: NDArray[np.int64]) -> None:
+        """Write into `tags`, of the datagrams that `peer` has just been given, which reflection each carries."""
+        if session := self._bound.get(peer):
+            session.name(tags)
+
+    def on_transmitted(self, tags: NDArray[np.int64], time_ns: Times) -> None:
+        """The kernel's word for when reflections left."""
+        for number in np.unique(tags >> LOG_ROW_BITS).tolist():
+            if session := self._sessions.get(number):
+                mine = tags >> LOG_ROW_BITS == number
+                session.on_transmitted(tags[mine] & LOG_ROW_MASK, time_ns[mine])
 
     def _take_token(self, peer: Peer, event: StreamDataReceived) -> None:
         if event.stream_id != BIND_STREAM:

@@ -71,6 +71,8 @@ class RoqSender:
     ) -> None:
         self.left: list[Outgoing] = []
         """What left with the last `pump`."""
+        self.places: list[int] = []
+        """Which of the datagrams that `pump` gave carries each of them."""
         self.dropped: list[Outgoing] = []
         """What the last `pump` gave up."""
         self.repeated: list[int] = []
@@ -110,7 +112,7 @@ class RoqSender:
 
     def pump(self, now: float, now_ns: int) -> Datagrams:
         """All datagrams that can leave now; `now` and `now_ns` are the same instant."""
-        self.left, self.dropped, self.repeated = [], [], []
+        self.left, self.places, self.dropped, self.repeated = [], [], [], []
         self._paced_at = None
         # First what QUIC itself has to say (ACK, lost bytes): the next packet then carries ours alone.
         datagrams: Datagrams = self._quic.datagrams_to_send(now)
@@ -122,9 +124,15 @@ class RoqSender:
             elif not self._may_leave(packet, now) or (sent := self._hand_over(packet, now, now_ns)) is None:
                 break
             else:
+                # Nothing else was waiting for the connection: the first that it gives is this packet's.
+                self.places.append(len(datagrams))
                 datagrams += sent
                 self.left.append(self._queue.popleft())
         return datagrams
+
+    def name(self, tags: NDArray[np.int64], base: int = 0) -> None:
+        """Write the tags of the packets that left, from `base` on, into those of the datagrams that `pump` gave."""
+        tags[self.places] = [base + packet.tag for packet in self.left]
 
     def _may_leave(self, packet: Outgoing, now: float) -> bool:
         quic = self._quic

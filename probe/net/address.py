@@ -32,9 +32,18 @@ def pack_address(address: Address) -> bytes:
     length = 28 if family == socket.AF_INET6 else 16
     head = struct.pack("BB", length, family) if _HAS_LENGTH else struct.pack("=H", family)
     head += struct.pack("!H", port)
+    host, _, scope = host.partition("%")
     raw = socket.inet_pton(family, host)
-    body = raw if family == socket.AF_INET else bytes(4) + raw + bytes(4)
-    return (head + body).ljust(ADDRESS_BYTES, b"\0")
+    if family == socket.AF_INET6:
+        raw = bytes(4) + raw + struct.pack("=I", _scope(scope))
+    return (head + raw).ljust(ADDRESS_BYTES, b"\0")
+
+
+def _scope(name: str) -> int:
+    """The interface that a link-local address belongs to (RFC 4007 11), by number or name; 0: none is told."""
+    if not name or name.isdecimal():
+        return int(name or 0)
+    return socket.if_nametoindex(name)
 
 
 def unpack_address(packed: NDArray[np.uint8] | bytes) -> Address:
@@ -43,7 +52,8 @@ def unpack_address(packed: NDArray[np.uint8] | bytes) -> Address:
     family = raw[1] if _HAS_LENGTH else struct.unpack("=H", raw[:2])[0]
     port = struct.unpack("!H", raw[2:4])[0]
     if family == socket.AF_INET6:
-        return socket.inet_ntop(socket.AF_INET6, raw[8:24]), port
+        scope = struct.unpack("=I", raw[24:28])[0]
+        return socket.inet_ntop(socket.AF_INET6, raw[8:24]) + (f"%{scope}" if scope else ""), port
     return socket.inet_ntop(socket.AF_INET, raw[4:8]), port
 
 

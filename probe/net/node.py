@@ -7,7 +7,6 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,8 @@ from probe.net.media_process import MediaProcess
 from probe.net.one_socket import OneSocket
 from probe.net.port_split import bind_one, bind_split
 from probe.net.punctual import ORDINARY, Privileges, Punctuality
-from probe.net.quic_listener import QuicListener
+from probe.net.quic_listener import RECEIVE_AT_ONCE, QuicListener
+from probe.net.udp import open_udp
 from probe.records import Json
 
 
@@ -66,21 +66,23 @@ async def serve_node(config: NodeConfig, ready: Callable[[Json], None]) -> None:
     certificate = self_signed() if config.ephemeral else load_or_create(config.state)
     stopping = _stop_request(until_eof=config.until_eof)
     split = None if config.plain else bind_split(config.listen)
-    quic_socket = split[0] if split else bind_one(config.listen)
-    with contextlib.closing(quic_socket):
+    sock = open_udp(
+        sock=split[0] if split else bind_one(config.listen), plain=split is None, slots=RECEIVE_AT_ONCE
+    )
+    with contextlib.closing(sock):
         media: MediaLoop
         if split:
             media = await MediaProcess.start(split[1], punctuality=config.punctuality)
         else:
             Privileges(config.punctuality)  # to the end of this process, whose loop is the packet loop
-            media = OneSocket(quic_socket)
+            media = OneSocket(sock)
         try:
             node = _quic_node(config, certificate, media)
-            listener = QuicListener(quic_socket, node)
+            listener = QuicListener(sock, node)
             listener.start(read=split is not None)
             if isinstance(media, OneSocket):
                 media.start(listener.feed)
-            ready(_ready(config, certificate, quic_socket, split=split is not None))
+            ready(_ready(config, certificate, sock.local(), split=split is not None))
             await _until(stopping, media, broken)
             listener.stop()
         finally:
@@ -153,8 +155,8 @@ async def _until(stopping: asyncio.Event, media: MediaLoop, broken: asyncio.Futu
         await asyncio.gather(stop, ended, broken, return_exceptions=True)
 
 
-def _ready(config: NodeConfig, certificate: NodeCertificate, sock: socket.socket, *, split: bool) -> Json:
-    host, port = sock.getsockname()[:2]
+def _ready(config: NodeConfig, certificate: NodeCertificate, address: Address, *, split: bool) -> Json:
+    host, port = address
     notes = [] if split else ["one socket for media and QUIC: this system cannot split a port"]
     return {
         "ready": True,

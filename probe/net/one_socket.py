@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import socket
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -21,7 +20,7 @@ from probe.net.clock import monotonic_ns
 from probe.net.media_process import log_capacity
 from probe.net.node_loop import reflected_session, take_media
 from probe.net.port_split import is_media
-from probe.net.udp import RECEIVE_SLOTS, PlainSocket
+from probe.net.udp import UdpSocket
 from probe.wire.log import LOG
 
 Feed = Callable[[bytes, Address, int], None]
@@ -30,8 +29,8 @@ Feed = Callable[[bytes, Address, int], None]
 class OneSocket:
     """Reads `sock`, serves media itself and hands everything else to `feed`."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = PlainSocket(sock, connected=False, slots=RECEIVE_SLOTS)
+    def __init__(self, sock: UdpSocket) -> None:
+        self._sock = sock
         self._reflector = Reflector(secrets.token_bytes(32))
         self._logs: dict[int, NDArray[np.void]] = {}
         self._loop = asyncio.get_running_loop()

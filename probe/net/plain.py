@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from probe.methods.batch import ADDRESS_BYTES, Batch, empty_batch, no_address
 from probe.metrics import Times
-from probe.net.address import Address, pack_address
+from probe.net.address import Address, pack_address, unpack_address
 from probe.net.clock import WallClock
 from probe.net.drops import socket_drops
 
@@ -82,6 +82,9 @@ class PlainSocket:
             self._names[packed] = sender
         return packed
 
+    def _name(self, packed: bytes) -> Address:
+        return self._names.get(packed) or unpack_address(packed)
+
     def stamp(self, every: int) -> bool:
         return False
 
@@ -99,7 +102,7 @@ class PlainSocket:
                 if self._connected:
                     self._sock.send(datagram)
                 else:
-                    self._sock.sendto(datagram, self._names[batch.address[row].tobytes()])
+                    self._sock.sendto(datagram, self._name(batch.address[row].tobytes()))
                 return True
             except OSError as error:
                 if error.errno not in _FULL:

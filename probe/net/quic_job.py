@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.errors import Unreachable
-from probe.methods.batch import ADDRESS_BYTES, Batch
+from probe.methods.batch import FOREVER
 from probe.methods.media_client import MediaClient
 from probe.methods.negotiation import QUIC_STREAM
 from probe.methods.quic_client import Handshake, NodeIdentity
@@ -24,12 +24,15 @@ from probe.net.clock import Alarm, Waiter, monotonic_ns
 from probe.net.job import DONE, HANDSHAKE_TIMEOUT_NS, SENDING, WAITING, JobResult, MediaJob
 from probe.net.punctual import Privileges
 from probe.net.quality import LoopWatch, quality_facts
+from probe.net.quic_datagrams import arrivals, as_batch
+from probe.net.transmit import stamping_at
 from probe.net.udp import UdpSocket, open_udp
 
 START_DELAY_NS = 50_000_000
 TAIL_MARGIN_NS = 50_000_000
 IDLE_NS = 50_000_000
-_STAMP_AGE_NS = 500_000_000
+_HANDSHAKE = FOREVER
+"""Tag of datagrams before the media."""
 _PROGRESS_NS = 20_000
 """A timer that is due again at once waits so long: aioquic arms its loss timer one rounding error early."""
 
@@ -73,14 +76,14 @@ def quic_handshake(
         while (now_ns := monotonic_ns()) < start_ns + HANDSHAKE_TIMEOUT_NS and not sock.refused:
             now = (now_ns - start_ns) / 1e9
             handshake.handle_timer(now)
-            _send(sock, handshake.datagrams_to_send(now))
+            if datagrams := handshake.datagrams_to_send(now):
+                sock.send(as_batch(datagrams, connected=True))
             if handshake.completed_at is not None or handshake.closed:
                 break
-            batch = sock.receive()
-            for row in range(len(batch.size)):
-                arrived = (int(batch.time_ns[row]) - start_ns) / 1e9
-                handshake.receive_datagram(batch.data[row, : batch.size[row]].tobytes(), address, arrived)
-            if not len(batch.size):
+            came = list(arrivals(sock))
+            for data, _, at_ns, _ in came:
+                handshake.receive_datagram(data, address, (at_ns - start_ns) / 1e9)
+            if not came:
                 due = handshake.get_timer()
                 waiter.wait(start_ns + round(due * 1e9) if due is not None else now_ns + IDLE_NS)
     finally:
@@ -103,7 +106,7 @@ class _QuicSession:
             deadline_ns=job.deadline_ns,
             origin_ns=self._origin_ns,
         )
-        self._stamped = False
+        self._checked = {"sent": False, "received": False}
         self._alarm = Alarm(sock.fileno(), spin_ns=job.punctuality.spin_ns)
         self._watch = LoopWatch(sock.wall)
 
@@ -120,6 +123,8 @@ class _QuicSession:
             return result
         result.bind_ms = (client.bound_at - client.handshake_at) * 1e3
         client.check_size(int(self._plan.size.max()))
+        rate_pps = len(self._rows) / (self._job.spec.duration_ns / SECOND_NS)
+        self._sock.stamp(stamping_at(rate_pps) if self._checked["sent"] else 0)
         media = self._media()
         result.first_packet_ms = self._first_packet_ms()
         result.counters = asdict(media.counts) | client.counters()
@@ -130,8 +135,8 @@ class _QuicSession:
         }
         taken = Running(self._taken_rows(), self._plan, media.start_ns)
         result.quality = quality_facts(taken) | self._watch.facts()
-        result.quality["stamps_checked"] = {"sent": False, "received": self._stamped}
-        result.quality["asked_pps"] = len(self._rows) / (self._job.spec.duration_ns / SECOND_NS)
+        result.quality["stamps_checked"] = self._checked
+        result.quality["asked_pps"] = rate_pps
         if self._progress["stop"][0] or client.closed:
             result.outcome = "aborted"
         client.close()
@@ -140,6 +145,7 @@ class _QuicSession:
 
     def _connect(self) -> str | None:
         """Handshake and token; returns why there is no connection."""
+        self._sock.stamp(1)
         self._client.connect(0.0)
         while self._client.bound_at is None:
             if monotonic_ns() >= self._origin_ns + HANDSHAKE_TIMEOUT_NS:
@@ -186,28 +192,42 @@ class _QuicSession:
     def _step(self) -> None:
         """Take what arrived, send what is due, then wait for either."""
         client = self._client
-        batch = self._sock.receive()
-        client.kernel_stamped = batch.kernel_stamped
-        self._stamped |= batch.kernel_stamped
-        now_ns = monotonic_ns()
-        # A wall clock that was stepped while a kernel stamp was on its way would send QUIC's timers astray.
-        at = np.clip(batch.time_ns, now_ns - _STAMP_AGE_NS, now_ns)
-        for row, at_ns in enumerate(at.tolist()):
-            data = batch.data[row, : batch.size[row]].tobytes()
+        if self._sock.unstamped:
+            self._take_stamps()
+        for data, _, at_ns, stamped in arrivals(self._sock):
+            client.kernel_stamped = stamped
+            self._checked["received"] |= stamped
             client.receive_datagram(data, self._job.address, self._seconds(at_ns))
         now_ns = monotonic_ns()
         client.handle_timer(self._seconds(now_ns))
         datagrams = client.datagrams_to_send(self._seconds(now_ns))
         if datagrams:
-            client.on_leaving(monotonic_ns())
-            _send(self._sock, datagrams)
+            self._send(datagrams)
         timer = client.get_timer()
         wake_ns = now_ns + IDLE_NS
         if timer is not None:
             wake_ns = min(wake_ns, max(self._origin_ns + round(timer * 1e9), now_ns + _PROGRESS_NS))
         if monotonic_ns() < wake_ns:
-            self._alarm.wait(wake_ns)
+            readable = self._alarm.wait(wake_ns)
             self._watch.woke(wake_ns, monotonic_ns())
+            if readable and not self._sock.unstamped:
+                self._take_stamps()  # one that was given up would go on waking us
+
+    def _send(self, datagrams: Datagrams) -> None:
+        client = self._client
+        tags = client.tags(len(datagrams)) if client.sends_media else np.full(len(datagrams), _HANDSHAKE)
+        batch = as_batch(datagrams, tags, connected=True)
+        client.on_leaving(monotonic_ns())
+        self._sock.send(batch)
+
+    def _take_stamps(self) -> None:
+        """When datagrams really left; those of the handshake tell whether the kernel knows."""
+        if not (told := self._sock.transmitted()):
+            return
+        self._checked["sent"] = True
+        tags, time_ns = told
+        media = tags != _HANDSHAKE
+        self._client.on_transmitted(tags[media], time_ns[media])
 
     def _seconds(self, at_ns: int) -> float:
         return (at_ns - self._origin_ns) / 1e9
@@ -233,21 +253,3 @@ class _QuicSession:
         sent = taken["sent_ns"] != NEVER
         taken["sent_ns"][sent] = self._client.taken_ns[sent]
         return taken
-
-
-def _send(sock: UdpSocket, datagrams: Datagrams) -> None:
-    """Hand datagrams to the kernel as one batch."""
-    if not datagrams:
-        return
-    size = np.array([len(data) for data, _ in datagrams], np.int64)
-    width = int(size.max())
-    data = np.frombuffer(b"".join(item.ljust(width, b"\0") for item, _ in datagrams), np.uint8)
-    count = len(datagrams)
-    sock.send(
-        Batch(
-            data.reshape(count, width),
-            size,
-            np.zeros(count, np.int64),
-            np.zeros((count, ADDRESS_BYTES), np.uint8),
-        )
-    )

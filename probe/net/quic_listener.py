@@ -3,48 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-import sys
-import time
 
 from probe.methods.quic_node import QuicNode
-from probe.methods.quic_server import Address
+from probe.methods.quic_server import Address, Datagrams
+from probe.net.address import unpack_address
 from probe.net.canary import Canary
-from probe.net.clock import WallClock
-from probe.net.udp import enlarge_buffers, socket_drops
+from probe.net.clock import monotonic_ns
+from probe.net.quic_datagrams import arrivals, as_batch
+from probe.net.transmit import stamping_at
+from probe.net.udp import UdpSocket
 
-_SO_TIMESTAMPNS = 35
-_CONTROL_BYTES = 64
-_RECEIVE_BYTES = 2048
-_RECEIVE_AT_ONCE = 64
+RECEIVE_AT_ONCE = 64
+"""Slots of the socket, and how many datagrams are taken before other callbacks have their turn."""
 _PROGRESS_S = 0.0005
-_STAMP_AGE_NS = 500_000_000
-_TIMESPEC = struct.Struct("@qq")
 
 
 class QuicListener:
-    """Drives `node` over a bound, non-blocking UDP socket, which stays the caller's to close.
+    """Drives `node` over a bound UDP socket, which stays the caller's to close.
 
     Where the system cannot split a port, whoever reads the socket hands QUIC datagrams to `feed`, and
     `start` is called with `read=False`.
     """
 
-    def __init__(self, sock: socket.socket, node: QuicNode) -> None:
+    def __init__(self, sock: UdpSocket, node: QuicNode) -> None:
         self.unsent = 0
         """Datagrams that the kernel would not take."""
         self._sock, self._node = sock, node
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._reading = False
-        self._wall = WallClock()
+        self._stamping = 0
         self._canary = Canary(self._note_stall)
 
     def start(self, *, read: bool = True) -> None:
         """Serve from now on."""
-        enlarge_buffers(self._sock)
-        if sys.platform == "linux":
-            self._sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._reading = read
         if read:
             self._loop.add_reader(self._sock.fileno(), self._on_readable)
@@ -67,27 +59,20 @@ class QuicListener:
         self._flush()
 
     def _on_readable(self) -> None:
-        offset_ns = self._wall.look()
-        self._node.roq.socket_dropped = socket_drops(self._sock)
-        for _ in range(_RECEIVE_AT_ONCE):
-            try:
-                data, control, _, address = self._sock.recvmsg(_RECEIVE_BYTES, _CONTROL_BYTES)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                continue  # ICMP about an earlier answer; of no interest to a server
-            now_ns = time.monotonic_ns()
-            stamped_ns = (_kernel_stamp(control) or 0) - offset_ns
-            # A wall clock that was stepped in between would send QUIC's timers astray.
-            if now_ns - _STAMP_AGE_NS < stamped_ns < now_ns + _STAMP_AGE_NS:
-                self.feed(data, address, min(stamped_ns, now_ns), kernel_stamped=True)
-            else:
-                self.feed(data, address, now_ns)
+        self._take_stamps()
+        self._node.roq.socket_dropped = self._sock.dropped()
+        for data, address, at_ns, stamped in arrivals(self._sock):
+            self.feed(data, unpack_address(address), at_ns, kernel_stamped=stamped)
+
+    def _take_stamps(self) -> None:
+        """When reflections really left. The kernel tells at once, unless a queue of its own comes first."""
+        if told := self._sock.transmitted():
+            self._node.on_transmitted(*told)
 
     def _note_stall(self, stall_ns: int) -> None:
-        self._wall.look()
+        self._sock.wall.look()
         self._node.roq.server_strays = self._node.server.counts.strays
-        self._node.roq.note_host(stall_ns, self._wall.take_step())
+        self._node.roq.note_host(stall_ns, self._sock.wall.take_step())
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -97,12 +82,7 @@ class QuicListener:
     def _flush(self) -> None:
         datagrams = self._node.datagrams_to_send(self._loop.time())
         if datagrams:
-            self._node.on_leaving(time.monotonic_ns())
-        for data, address in datagrams:
-            try:
-                self._sock.sendto(data, address)
-            except OSError:
-                self.unsent += 1
+            self._send(datagrams)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -110,11 +90,13 @@ class QuicListener:
         if timer is not None:
             self._timer = self._loop.call_at(max(timer, self._loop.time() + _PROGRESS_S), self._on_timer)
 
-
-def _kernel_stamp(control: list[tuple[int, int, bytes]]) -> int | None:
-    """CLOCK_REALTIME ns at which the kernel received the datagram."""
-    for level, kind, data in control:
-        if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS and len(data) >= _TIMESPEC.size:
-            seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-            return int(seconds) * 1_000_000_000 + int(nanoseconds)
-    return None
+    def _send(self, datagrams: Datagrams) -> None:
+        if (stamping := stamping_at(self._node.roq.reflected_pps)) != self._stamping:
+            self._stamping = stamping
+            self._sock.stamp(stamping)
+        tags = self._node.tags(len(datagrams)) if self._sock.stamped_every else None
+        batch = as_batch(datagrams, tags, connected=False)
+        self._node.on_leaving(monotonic_ns())
+        self.unsent += len(datagrams) - self._sock.send(batch)
+        if self._sock.unstamped:
+            self._take_stamps()

@@ -33,6 +33,7 @@ MMSGHDR = np.dtype(
 
 SAMPLED = 10
 """Beyond 150,000 packets a second one in so many is stamped: a stamp costs about a third of a send."""
+ALL_STAMPED_PPS = 150_000
 
 _RING = 1 << 14
 _SLOTS = 256
@@ -50,6 +51,11 @@ def receive_stamps(sock: socket.socket) -> bool:
     except OSError:
         return False
     return True
+
+
+def stamping_at(rate_pps: float) -> int:
+    """Of how many datagrams one is to be stamped at this rate; 0: none, where nothing is sent."""
+    return 0 if not rate_pps else 1 if rate_pps <= ALL_STAMPED_PPS else SAMPLED
 
 
 class TransmitStamps:

@@ -13,7 +13,9 @@ from probe.errors import NotMeasured
 from probe.impairment.chain import Path
 from probe.impairment.passage import Passage
 from probe.impairment.profile import Impairment, Loss
-from probe.metrics import NEVER, Repair, Times, Unsent
+from probe.methods.reflections import LOG_ROW_BITS
+from probe.metrics import NEVER, Repair, Stamp, Times, Unsent
+from probe.session.merge import merge_log
 from probe.wire import log
 from tests.roq_exchange import SECOND_NS, RoqExchange, Wiretap, begin
 
@@ -186,6 +188,36 @@ def test_raw_loss_of_streams_is_that_of_the_first_transmissions_on_the_path(seed
     ]
     report = exchange.node.roq.report(exchange.grant.session)
     assert exchange.client.counters()["misnumbered"] == report["misnumbered"] == 0
+
+
+@BOTH
+def test_a_datagram_is_named_by_the_packet_that_it_carries_first(transport: str) -> None:
+    """What the kernel tells of a datagram's leaving is told of that packet, and of no other."""
+    exchange = begin(transport, lossy_path(4), seconds=10)
+    exchange.run(14)
+    up = {tag: place for place, tag in enumerate(exchange.up.tags) if tag >= 0}
+    assert up == exchange.carriers_up()
+    session, rows = np.divmod([tag for tag in exchange.down.tags if tag >= 0], 1 << LOG_ROW_BITS)
+    assert set(session) == {exchange.grant.session}
+    places = [place for place, tag in enumerate(exchange.down.tags) if tag >= 0]
+    assert dict(zip(exchange.log["index"][rows], places, strict=True)) == exchange.carriers_down()
+
+
+@BOTH
+def test_the_kernel_knows_better_when_a_packet_left(transport: str) -> None:
+    exchange = begin(transport, clean_path(), seconds=2)
+    exchange.run(4)
+    said = exchange.rows["sent_ns"].copy()
+    exchange.client.on_transmitted(np.array([3, 7]), said[[3, 7]] + 1000)
+    assert np.flatnonzero(exchange.rows["sent_ns"] != said).tolist() == [3, 7]
+    assert np.flatnonzero(exchange.rows["stamps"] & Stamp.SENT).tolist() == [3, 7]
+    base, t3 = exchange.grant.session << LOG_ROW_BITS, exchange.log["t3"]
+    unknown = exchange.grant.session + 1 << LOG_ROW_BITS
+    exchange.node.on_transmitted(np.array([base + 5, unknown + 6]), t3[[5, 6]] + 1000)
+    assert np.flatnonzero(exchange.log["t3"] != t3).tolist() == [5]
+    merge_log(exchange.rows, exchange.log, streams=1)
+    assert np.flatnonzero(exchange.rows["stamps"] & Stamp.NODE_SENT).tolist() == [5]
+    assert exchange.rows["node_sent_ns"][5] == t3[5] + 1000
 
 
 def test_raw_loss_of_datagrams_is_that_of_the_path() -> None:
