@@ -97,9 +97,10 @@ def fates_of(record: SessionRecord, rows: Rows, up: OneWay, down: OneWay) -> Fat
 
 
 def _over_t_max(up: OneWay, down: OneWay) -> Mask:
-    """Round trips of originals, on our own clock, beyond T_max; the slower direction lost the packet."""
-    whole = (up.departed != NEVER) & (up.arrived != NEVER) & (down.arrived != NEVER)
-    over: Mask = whole & (down.arrived - up.departed > T_MAX_NS)
+    """Round trips of originals, without the node's own time, beyond T_max; the slower direction lost the packet."""
+    whole = (up.departed != NEVER) & (up.arrived != NEVER)
+    whole &= (down.departed != NEVER) & (down.arrived != NEVER)
+    over: Mask = whole & (down.arrived - up.departed - (down.departed - up.arrived) > T_MAX_NS)
     return over
 
 

@@ -30,7 +30,8 @@ def side_counts(record: SessionRecord) -> dict[str, int]:
 
 def drops(record: SessionRecord, sides: Json) -> Json:
     """The counts of `side_counts` and where they come from. `relay`: packets that our own relay had no room for or
-    could not send; `backlog`: packets of whatever traffic that this host dropped before a socket, None: not told.
+    could not send; `backlog`, `node_backlog`: packets of whatever traffic that this host, or the node's, dropped
+    before a socket, None: not told.
     """
     client = _count(record.client, "socket_dropped")
     relay = _count(record.impairment, "socket_dropped")
@@ -40,6 +41,7 @@ def drops(record: SessionRecord, sides: Json) -> Json:
         "node_socket": sides["socket_dropped"] - client - relay,
         "relay": _count(record.impairment, "overrun") + _count(record.impairment, "unsent"),
         "backlog": record.quality.get("backlog_dropped"),
+        "node_backlog": record.counters.get("backlog_dropped"),
     }
 
 
@@ -94,6 +96,14 @@ def stamp_sources(rows: Rows, sent: Mask) -> Json:
         kernel = int(np.count_nonzero(stamped & ((rows["stamps"] & bit) != 0)))
         sources[name] = {0: "user", total: "kernel"}.get(kernel, "mixed") if total else None
     return sources
+
+
+def stall_in_delay(facts: Json) -> float | None:
+    """The longer stall, in ms, of an end whose arrivals the kernel did not stamp: there it looks like the path's
+    delay. None where the kernel did, or nothing arrived, or nobody watched."""
+    ends = (("received", "stall_ms"), ("node_received", "node_stall_ms"))
+    stalls = [facts[stall] for stamp, stall in ends if facts["stamps"][stamp] in {"user", "mixed"}]
+    return max((stall for stall in stalls if stall is not None), default=None)
 
 
 def _count(counters: Json, name: str) -> int:

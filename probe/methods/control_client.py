@@ -38,6 +38,7 @@ class Report(NamedTuple):
     counters: Json
 
 
+_MOST = 1 << 63
 Answer = Welcome | Grant | LogPage | Report | ProbeError
 
 
@@ -173,8 +174,7 @@ class ControlClient:
             self._log = _announced(message, asked["after"])
         else:
             self._expect(kind, "report")
-            counters = message.get("counters")
-            self._answers.append(Report(counters if isinstance(counters, dict) else {}))
+            self._answers.append(Report(_numbers(message.get("counters"))))
 
     def _show_key(self, message: Json) -> None:
         try:
@@ -207,3 +207,14 @@ def _refused(message: Json, name: str) -> ProbeError:
         # The operator's limit on measuring, not the vendor's quality: it says nothing about the vendor.
         return NotMeasured(f"{name} is busy: {detail}", hint="try again later, or ask for fewer calls")
     return NotMeasured(f"{name} refused the session ({reason[:40]}): {detail}")
+
+
+def _numbers(counters: Any) -> Json:
+    """What of a report is a number, or not known (None): nothing else is believed of a node."""
+    if not isinstance(counters, dict):
+        return {}
+    return {
+        name: value
+        for name, value in counters.items()
+        if value is None or (isinstance(value, int | float) and abs(value) < _MOST)
+    }

@@ -3,11 +3,14 @@ kernel dropped packets before a socket got them."""
 
 from __future__ import annotations
 
+import os
+import time
 from contextlib import suppress
 from pathlib import Path
 
-from probe.net.clock import wall_offset
+from probe.net.clock import LINUX, wall_offset
 
+_STAT, _SOFTNET = Path("/proc/stat"), Path("/proc/net/softnet_stat")
 _STEAL = 7  # the eighth number of /proc/stat's first line, proc_stat(5)
 _OWN_TIMES = 8  # the ones after it are part of the first two
 
@@ -35,10 +38,19 @@ class HostWatch:
         }
 
 
+def process_cpu_ns(pid: int) -> int | None:
+    """Processor time that a process of ours has used so far; None where the system does not tell."""
+    if not LINUX:
+        return time.process_time_ns() if pid == os.getpid() else None
+    with suppress(OSError):  # clock_getcpuclockid(3): the clock's number is made of the process's
+        return time.clock_gettime_ns(~pid << 3 | 2)
+    return None
+
+
 def _processor_times() -> list[int]:
     """Ticks of all processors together, by what they were spent on; empty where there is no /proc."""
     with suppress(OSError, ValueError):
-        name, *times = Path("/proc/stat").read_text().partition("\n")[0].split()
+        name, *times = _STAT.read_text().partition("\n")[0].split()
         if name == "cpu":
             return [int(ticks) for ticks in times[:_OWN_TIMES]]
     return []
@@ -47,6 +59,6 @@ def _processor_times() -> list[int]:
 def _backlog_drops() -> int | None:
     """The second column of /proc/net/softnet_stat, of all processors."""
     with suppress(OSError, ValueError, IndexError):
-        lines = Path("/proc/net/softnet_stat").read_text().splitlines()
+        lines = _SOFTNET.read_text().splitlines()
         return sum(int(line.split()[1], 16) for line in lines)
     return None

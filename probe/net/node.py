@@ -27,6 +27,7 @@ from probe.net.port_split import bind_one, bind_split
 from probe.net.punctual import ORDINARY, Privileges, Punctuality
 from probe.net.quic_listener import RECEIVE_AT_ONCE, QuicListener
 from probe.net.udp import open_udp
+from probe.net.watched import Watched
 from probe.records import Json
 
 
@@ -50,7 +51,10 @@ class NodeConfig:
 
 
 class MediaLoop(SessionBackend, Protocol):
-    """Serves the UDP sessions; `ended` raises when it cannot any more."""
+    """Serves the UDP sessions, in process `pid`; `ended` raises when it cannot any more."""
+
+    @property
+    def pid(self) -> int: ...
 
     async def ended(self) -> None: ...
 
@@ -108,11 +112,12 @@ def _stop_request(*, until_eof: bool) -> asyncio.Event:
 
 def _quic_node(config: NodeConfig, certificate: NodeCertificate, media: MediaLoop) -> QuicNode:
     roq = RoqReflector()
+    quic = Watched(roq, os.getpid())
     control = ControlServer(
         keys={"shared": config.key},
         fingerprint=certificate.fingerprint,
         admission=Admission(config.limits, secrets.token_bytes),
-        backends={UDP: media, QUIC_DATAGRAM: roq, QUIC_STREAM: roq},
+        backends={UDP: Watched(media, media.pid), QUIC_DATAGRAM: quic, QUIC_STREAM: quic},
         random=secrets.token_bytes,
     )
     configuration = server_configuration(certificate.certificate, certificate.private_key)

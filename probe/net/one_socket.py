@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from probe.methods.negotiation import Grant
 from probe.methods.reflector import Reflector
 from probe.net.address import Address, unpack_address
 from probe.net.canary import Canary
-from probe.net.clock import monotonic_ns
+from probe.net.clock import WallClock, monotonic_ns
 from probe.net.media_process import log_capacity
 from probe.net.node_loop import reflected_session, take_media
 from probe.net.port_split import is_media
@@ -36,7 +37,12 @@ class OneSocket:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._feed: Feed | None = None
+        self._wall = WallClock()  # the socket's own is looked at, and its steps are taken, by the QUIC loop
         self._canary = Canary(self._note_stall)
+
+    @property
+    def pid(self) -> int:
+        return os.getpid()
 
     def start(self, feed: Feed) -> None:
         """Serve from now on."""
@@ -45,9 +51,14 @@ class OneSocket:
         self._loop.add_reader(self._sock.fileno(), self._on_readable)
 
     def _note_stall(self, stall_ns: int) -> None:
+        wall = self._wall
+        wall.look()
+        step_ns = wall.take_step()
         for number in self._logs:
             if session := self._reflector.session(number):
-                session.counts.stall_ns = max(session.counts.stall_ns, stall_ns)
+                counts = session.counts
+                counts.stall_ns = max(counts.stall_ns, stall_ns)
+                counts.clock_step_ns = max(counts.clock_step_ns, step_ns, key=abs)
 
     def _on_readable(self) -> None:
         assert self._feed

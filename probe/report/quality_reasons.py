@@ -22,6 +22,10 @@ _PHRASES = {
         "this host's kernel dropped packets, of whatever traffic, before a socket got them: {value} of those sent",
         "this host's kernel dropped packets before a socket got them",
     ),
+    "node_backlog_dropped": (
+        "the node's kernel dropped packets, of whatever traffic, before a socket got them: {value} of those sent",
+        "the node's kernel dropped packets before a socket got them",
+    ),
     "relay_dropped": (
         "our own relay had no room for {value} of the packets",
         "our own relay had no room for packets",
@@ -38,6 +42,14 @@ _PHRASES = {
     "node_stall": (
         "the node's packet loop stood still for {value}, which is in no delay where the kernel stamps at the node",
         "the node's packet loop stood still",
+    ),
+    "stall_in_delay": (
+        "a packet loop stood still for {value} where the kernel stamps no arrivals: it looks like delay of the path",
+        "a packet loop stood still where the kernel stamps no arrivals",
+    ),
+    "node_steal": (
+        "{value} of the processor time of the node's host was taken away",
+        "processor time of the node's host was taken away",
     ),
     "steal": ("{value} of this host's processor time was taken away", "processor time was taken away"),
     "clock_step": ("this host's clock jumped by {value}", "this host's clock jumped"),

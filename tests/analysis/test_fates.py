@@ -184,3 +184,15 @@ def test_a_reflected_repair_does_not_undo_the_loss() -> None:
     assert found.down is not None
     assert (found.down.sent, found.down.lost) == (3, 0)
     assert found.rtt_ms.n == 3
+
+
+def test_how_long_the_node_had_a_packet_is_no_part_of_t_max() -> None:
+    """A node that stood still for so long is a stall of the node: the path brought the packet in time."""
+    rows = crossings([30] * 50, [30] * 50)
+    held = rows["seq"] == 20
+    for name in ("node_sent_ns", "received_ns"):
+        rows[name][held] += 2100 * MS
+    counts = analyse_session(record(), rows).counts
+    assert (counts["on_time"], counts["lost_down"], counts["lost_up"]) == (50, 0, 0)
+    rows["received_ns"][held] += 2100 * MS
+    assert analyse_session(record(), rows).counts["lost_down"] == 1

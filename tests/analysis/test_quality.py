@@ -10,6 +10,8 @@ from probe.analysis.quality import LIMITS, worst_grade
 from probe.metrics import NEVER, Stamp, Unsent
 from tests.analysis.made import MS, steady, summary
 
+ALL_FOUR = Stamp.SENT | Stamp.NODE_RECEIVED | Stamp.NODE_SENT | Stamp.RECEIVED
+
 
 def late_rows(unsent: int) -> Any:
     rows = steady(1000)
@@ -28,6 +30,12 @@ def test_packets_we_were_too_late_for(unsent: int, grade: str) -> None:
     assert [reason["code"] for reason in found.quality["reasons"]] == ["host_late"] * (grade != "good")
 
 
+def stamped(bits: int = ALL_FOUR) -> Any:
+    rows = steady(1000)
+    rows["stamps"] = bits
+    return rows
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "grade"),
     [
@@ -39,7 +47,13 @@ def test_packets_we_were_too_late_for(unsent: int, grade: str) -> None:
         ({"quality": {"steal_ratio": 0.06}}, "steal", "degraded"),
         ({"quality": {"clock_step_ms": -101}}, "clock_step", "degraded"),
         ({"quality": {"backlog_dropped": 1}}, "backlog_dropped", "degraded"),
+        ({"quality": {"stall_ms": 1001}}, "stall", "invalid"),
+        ({"quality": {"steal_ratio": 0.21}}, "steal", "invalid"),
         ({"counters": {"stall_ns": 21 * MS}}, "node_stall", "degraded"),
+        ({"counters": {"stall_ns": 1001 * MS}}, "node_stall", "invalid"),
+        ({"counters": {"steal_ratio": 0.06}}, "node_steal", "degraded"),
+        ({"counters": {"steal_ratio": 0.21}}, "node_steal", "invalid"),
+        ({"counters": {"backlog_dropped": 1}}, "node_backlog_dropped", "degraded"),
         ({"counters": {"clock_step_ns": -101 * MS}}, "node_clock_step", "degraded"),
         ({"impairment": {"socket_dropped": 2}}, "socket_dropped", "invalid"),
         ({"impairment": {"overrun": 1}}, "relay_dropped", "degraded"),
@@ -49,9 +63,27 @@ def test_packets_we_were_too_late_for(unsent: int, grade: str) -> None:
     ],
 )
 def test_limits(changes: dict[str, Any], code: str, grade: str) -> None:
-    found = summary(steady(1000), **changes)
+    found = summary(stamped(), **changes)
     assert (found.grade, [reason["code"] for reason in found.quality["reasons"]]) == (grade, [code])
     assert all(reason["value"] > reason["limit"] for reason in found.quality["reasons"])
+
+
+def test_a_stall_is_in_the_delay_where_the_kernel_stamps_no_arrivals() -> None:
+    ours, theirs = {"quality": {"stall_ms": 101.0}}, {"counters": {"stall_ns": 101 * MS}}
+    for changes, stamp in ((ours, Stamp.RECEIVED), (theirs, Stamp.NODE_RECEIVED)):
+        assert summary(stamped(), **changes).grade == "degraded"
+        assert summary(stamped(stamp), **changes).grade == "degraded"
+        found = summary(stamped(ALL_FOUR & ~stamp), **changes)
+        reasons = {reason["code"]: reason["grade"] for reason in found.quality["reasons"]}
+        assert (found.grade, reasons["stall_in_delay"]) == ("invalid", "invalid")
+
+
+def test_what_a_node_tells_of_its_host_is_told() -> None:
+    quality = summary(steady(10), counters={"steal_ratio": 0.01, "cpu_share": 0.2}).quality
+    assert (quality["node_steal_ratio"], quality["node_cpu_share"]) == (0.01, 0.2)
+    older = summary(steady(10), counters={"stall_ns": 0}).quality
+    assert (older["node_steal_ratio"], older["drops"]["node_backlog"]) == (None, None)
+    assert summary(steady(10), counters={"stall_ns": 0}).grade == "good"
 
 
 def test_a_drop_is_counted_once_and_where_it_was() -> None:

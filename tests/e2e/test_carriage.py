@@ -47,6 +47,7 @@ def test_plain_sockets_measure_everything(tmp_path: Path) -> None:
         assert session["quality"]["stamps_checked"] == {"sent": False, "received": False}
         if session["transport"] == "udp":
             assert set(session["quality"]["stamps"].values()) == {"user"}
+        assert session["quality"]["node_cpu_share"] > 0
     told = probe("report", "--results", "results", _newest(tmp_path), cwd=tmp_path).stdout
     assert "Plain sockets, one call a packet, in 3 sessions." in told
 

@@ -90,6 +90,17 @@ def test_a_session_is_opened_logged_and_closed() -> None:
     assert line.node.control.sessions == 0
 
 
+def test_of_a_report_numbers_alone_are_believed() -> None:
+    class Fabulist(Backend):
+        def report(self, session: int) -> dict[str, Any]:
+            wild = {"text": "7", "list": [1], "vast": 10**400}
+            return wild | {"steal_ratio": 0.25, "received": 3, "cpu_share": None}
+
+    line = Line(quic_node(Fabulist())).welcome()
+    line.client.close(line.opened().session)
+    assert line.answer() == Report({"steal_ratio": 0.25, "received": 3, "cpu_share": None})
+
+
 def test_the_welcome_tells_the_limits() -> None:
     answer = Line(quic_node(limits=Limits(streams=7))).answer()
     assert isinstance(answer, Welcome)

@@ -51,6 +51,8 @@ async def test_who_stood_still_is_told_and_nothing_is_lost(tmp_path: Path) -> No
     assert 24 <= len(longest) <= max(26, quality["stall_ms"] / 20 + 1)
     assert quality["stall_ms"] >= 450
     assert quality["node_stall_ms"] >= 250
+    assert 0 < quality["node_cpu_share"] < 1
+    assert 0 <= quality["node_steal_ratio"] < 1
     # Kernel stamps at both ends: the percentiles are those of a path on which nobody stood still.
     assert session.rtt_ms.max is not None
     assert session.rtt_ms.max < 250
