@@ -12,7 +12,7 @@ from probe.errors import ConfigError, ExitStatus
 
 app = typer.Typer(
     name="store",
-    help="Compact, export, import and check stored results.",
+    help="Compact, export, import, check and catalogue stored results.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -114,7 +114,10 @@ def import_(
 def check(
     results: Results = RESULTS,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make missing histograms, remove temporary files first.")
+        bool,
+        typer.Option(
+            "--repair", help="First make missing histograms and the catalogue, remove temporary files."
+        ),
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -142,6 +145,23 @@ def check(
             output.out.print(sentence)
     if any(finding.kind == DAMAGE for finding in found.findings):
         raise typer.Exit(int(ExitStatus.NOT_MEASURED))
+
+
+@app.command()
+def catalogue(results: Results = RESULTS, as_json: AsJson = False, quiet: Quiet = False) -> None:
+    """Make the catalogue again from the folders. It is never needed: the file may be deleted at any time, and
+    whoever lists runs brings it up to date."""
+    from probe.report.output import Output
+    from probe.report.store import catalogued_sentences, done_document
+    from probe.store.recatalogue import rebuild
+
+    output = Output(as_json=as_json, quiet=quiet)
+    done = rebuild(results)
+    if as_json:
+        output.document(done_document(done))
+    elif not quiet:
+        for sentence in catalogued_sentences(done):
+            output.out.print(sentence)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from probe.report.numbers import INFINITE, NO_DATA, milliseconds, percent, plura
 from probe.store.check import DAMAGE, REPAIRABLE, Checked
 from probe.store.copying import Imported
 from probe.store.hours import Hour
+from probe.store.recatalogue import Catalogued
 from probe.store.tidying import Tidied
 
 SCHEMA_VERSION = 1
@@ -54,6 +55,17 @@ def imported_sentence(done: Imported, source: Path) -> str:
         f"{plural(done.histograms, 'histogram file')} and {plural(done.documents, 'document')} from {source}; "
         f"{done.known} were here already."
     )
+
+
+def catalogued_sentences(done: Catalogued) -> list[str]:
+    """What `probe store catalogue` found in the folders."""
+    runs, sessions = plural(done.runs, "run"), plural(done.sessions, "session")
+    segments, histograms = plural(done.segments, "segment"), plural(done.histograms, "histogram")
+    told = [f"Catalogued {runs}, {sessions}, {segments} and {histograms}, {done.bytes / 1e6:.1f} MB."]
+    if done.left_out:
+        damaged = plural(done.left_out, "folder")
+        told.append(f"Left out, with something damaged in it: {damaged}. probe store check says what.")
+    return told
 
 
 def checked_sentences(found: Checked) -> list[str]:

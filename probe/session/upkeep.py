@@ -16,10 +16,11 @@ from probe.errors import ConfigError
 from probe.metrics import Fate
 from probe.plan.model import DAY_NS
 from probe.plan.scalars import parse_duration
-from probe.records import Json, SessionRecord
+from probe.records import Json
 from probe.store import layout
 from probe.store.documents import Unreadable, read_json
 from probe.store.keeping import Keep
+from probe.store.run_entries import SessionEntry
 from probe.store.session_delays import session_delays
 from probe.store.sessions import StoredSession
 
@@ -85,27 +86,27 @@ def seen_sessions(root: Path) -> tuple[list[Seen], list[str]]:
     places: dict[str, dict[str, Place]] = {}
     seen = []
     for delay in delays:
-        record = delay.record
-        if record.run_id not in places:
-            places[record.run_id] = _places(root, record.run_id)
-        place = places[record.run_id].get(record.vantage or "") or Place(record.vantage)
-        date = record.local_time[:10]
-        seen.append(Seen(_cell(record), place, date, delay.p95_ms, delay.lost, delay.n))
+        session = delay.session
+        if delay.run_id not in places:
+            places[delay.run_id] = _places(root, delay.run_id)
+        place = places[delay.run_id].get(session.vantage or "") or Place(session.vantage)
+        date = session.local_time[:10]
+        seen.append(Seen(_cell(session), place, date, delay.p95_ms, delay.lost, delay.n))
     return seen, problems
 
 
-def _cell(record: SessionRecord) -> Cell:
+def _cell(session: SessionEntry) -> Cell:
     return Cell(
-        country=record.country,
-        vendor=record.vendor,
-        node=record.node,
-        node_city=record.city,
-        timezone=record.timezone,
-        scenario=record.scenario,
-        network=record.network,
-        window=record.window,
-        transport=record.transport,
-        emulated=record.emulated,
+        country=session.country,
+        vendor=session.vendor,
+        node=session.node,
+        node_city=session.city,
+        timezone=session.timezone,
+        scenario=session.scenario,
+        network=session.network,
+        window=session.window,
+        transport=session.transport,
+        emulated=session.emulated,
     )
 
 

@@ -15,6 +15,7 @@ from probe.store.listing import Listing, stored_segments
 from probe.store.lock import reading
 from probe.store.lookup import run_ids
 from probe.store.parquet import connect
+from probe.store.recatalogue import differences
 from probe.store.sessions import SessionFiles, StoredSession, files_of_run, load_session
 
 LEFTOVER_S = 600.0
@@ -61,6 +62,7 @@ def check(root: Path, identity: Identity = lambda _: None) -> Checked:
                 packets += len(session.rows)
                 findings += _facts(files, session, histograms, identity)
         count = len({file.path for file in listing.files})
+        findings += [Finding(REPAIRABLE, text) for text in differences(root, connection)]
     return Checked(len(run_ids(root)), sessions, packets, count, findings)
 
 

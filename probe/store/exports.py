@@ -19,7 +19,7 @@ from probe.metrics import NEVER, SAMPLE, TIME_FIELDS
 from probe.records import SessionRecord
 from probe.store import layout
 from probe.store.atomic import cannot_write
-from probe.store.listing import stored_segments
+from probe.store.catalogue import catalogue_of
 from probe.store.localtime import local_time
 from probe.store.lock import reading
 from probe.store.lookup import find_run
@@ -75,8 +75,8 @@ def _scratch(target: Path) -> Iterator[Path]:
 
 def _sessions(connection: Connection, root: Path, name: str, problems: list[str]) -> Iterator[StoredSession]:
     root, run_id = find_run(root, name)
-    with reading(root):
-        stored = stored_segments(root, run_id=run_id, connection=connection)
+    with reading(root), catalogue_of(root, connection) as catalogue:
+        stored = catalogue.segments(run_id)
         found, wrong = files_of_run(layout.run_folder(root, run_id), run_id, stored.files)
         problems += stored.problems + wrong
         for files in found:

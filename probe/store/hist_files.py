@@ -64,17 +64,30 @@ class Histograms:
 
 def stored_histograms(connection: Connection, root: Path) -> Histograms:
     """Every session's histogram. List and read within `lock.reading`."""
-    packed, problems = _packed(connection, layout.pack_files(root, layout.HISTOGRAMS))
-    alone, wrong = _alone(connection, layout.histogram_files(root))
+    packed = layout.pack_files(root, layout.HISTOGRAMS)
+    return each_once(*read_parts(connection, packed, layout.histogram_files(root)))
+
+
+def read_parts(
+    connection: Connection, packed: Sequence[Path], alone: Sequence[layout.HistogramFile]
+) -> tuple[list[HistogramPart], list[str]]:
+    """What compacted histograms and those of one session hold, by their metadata; and what is wrong."""
+    parts, problems = _packed(connection, packed)
+    more, wrong = _alone(connection, alone)
+    return [*parts, *more], [*problems, *wrong]
+
+
+def each_once(found: Iterable[HistogramPart], problems: list[str]) -> Histograms:
+    """Of a session that is in several files the one with the most packets; else the compacted, then the first."""
     parts: dict[Key, HistogramPart] = {}
     hidden = []
-    for part in [*packed, *alone]:
+    for part in sorted(found, key=lambda part: (not part.packed, part.path)):
         other = parts.setdefault(part.key, part)
         if other is not part:
             more, less = (part, other) if part.packets > other.packets else (other, part)
             parts[part.key] = more
             hidden.append(less)
-    return Histograms(parts, hidden, problems + wrong)
+    return Histograms(parts, hidden, problems)
 
 
 def rebuild(connection: Connection, root: Path, record: SessionRecord, rows: Rows) -> bool:

@@ -15,7 +15,8 @@ from typing import Any
 
 from probe.errors import ConfigError
 from probe.metrics import T_MAX_NS
-from probe.store.hist_files import Histograms, stored_histograms
+from probe.store.catalogue import catalogue_of
+from probe.store.hist_files import Histograms
 from probe.store.histograms import INFINITE, WIDTH
 from probe.store.listing import Listing, stored_segments
 from probe.store.lock import reading
@@ -46,8 +47,8 @@ class Hour:
 
 def hours_from_histograms(root: Path, threads: int = 2) -> tuple[list[Hour], list[str]]:
     """The table from histograms, and sentences about files that cannot be used."""
-    with reading(root), connect(threads) as connection:
-        found = stored_histograms(connection, root)
+    with reading(root), connect(threads) as connection, catalogue_of(root, connection) as catalogue:
+        found = catalogue.histograms()
         if not found.parts:
             return [], found.problems
         rows = percentiles(connection, found, _BY_HOUR)

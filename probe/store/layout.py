@@ -35,8 +35,8 @@ SUMMARY = "summary.json"
 VERDICT = "verdict.json"
 REMOVED = "removed.json"
 PACKETS, HISTOGRAMS = "packets", "hist"
-_SEGMENT = re.compile(r"(?P<run>.+)-s(?P<session>\d{4,9})-(?P<number>\d{6,9})\.parquet")
-_HISTOGRAM = re.compile(r"(?P<run>.+)-s(?P<session>\d{4,9})\.parquet")
+_SEGMENT = re.compile(r"(?P<run>.+)-s(?P<session>\d{4}|[1-9]\d{4,8})-(?P<number>\d{6}|[1-9]\d{6,8})\.parquet")
+_HISTOGRAM = re.compile(r"(?P<run>.+)-s(?P<session>\d{4}|[1-9]\d{4,8})\.parquet")
 _PACK = re.compile(r"compact-[0-9a-f]{16}\.parquet")
 _VALUE_WIDTH = 100
 _EPOCH = dt.date(1970, 1, 1)
@@ -79,8 +79,13 @@ def session_path(root: Path, run_id: str, index: int) -> Path:
 
 def segment_path(root: Path, record: SessionRecord, day: dt.date, number: int) -> Path:
     """Unique by run, session and number: the same segment written twice is one file."""
-    name = f"{record.run_id}-s{record.index:04d}-{number:06d}.parquet"
+    name = segment_name(record.run_id, record.index, number)
     return _partition(root, PACKETS, record, day) / name
+
+
+def segment_name(run_id: str, index: int, number: int) -> str:
+    """Of a segment in a file of its own."""
+    return f"{run_id}-s{index:04d}-{number:06d}.parquet"
 
 
 def histogram_path(root: Path, record: SessionRecord, day: dt.date) -> Path:
@@ -102,23 +107,39 @@ def pack_files(
 ) -> list[Path]:
     """The compacted files of `packets` or `hist`, by their names; no file is opened."""
     found = _folder(root, table, country, vendor).rglob("compact-*.parquet")
-    return sorted(path for path in found if _PACK.fullmatch(path.name))
+    return sorted(path for path in found if is_pack(path.name))
 
 
 def histogram_files(root: Path) -> list[HistogramFile]:
     """The histograms in files of their own, by their names, in order of run and session."""
-    found = []
-    for path in (root / HISTOGRAMS).rglob("*-s*.parquet"):
-        match = _HISTOGRAM.fullmatch(path.name)
-        if match is not None:
-            found.append(HistogramFile(match["run"], int(match["session"]), path))
-    return sorted(found)
+    return sorted(
+        HistogramFile(*told, path)
+        for path in (root / HISTOGRAMS).rglob("*-s*.parquet")
+        if (told := parse_histogram(path.name))
+    )
 
 
 def pack_name(contents: Iterable[object]) -> str:
     """The same contents have the same name: compacting again writes the same file."""
     digest = hashlib.sha256("\n".join(map(repr, contents)).encode()).hexdigest()
     return f"compact-{digest[:16]}.parquet"
+
+
+def parse_segment(name: str) -> tuple[str, int, int] | None:
+    """Run, session and number of a segment in a file of its own; None for another name."""
+    match = _SEGMENT.fullmatch(name)
+    return match and (match["run"], int(match["session"]), int(match["number"]))
+
+
+def parse_histogram(name: str) -> tuple[str, int] | None:
+    """Run and session of a histogram in a file of its own; None for another name."""
+    match = _HISTOGRAM.fullmatch(name)
+    return match and (match["run"], int(match["session"]))
+
+
+def is_pack(name: str) -> bool:
+    """Whether this is the name of a compacted file."""
+    return _PACK.fullmatch(name) is not None
 
 
 def is_stored_name(name: str) -> bool:
@@ -135,21 +156,26 @@ def partition_date(path: Path) -> dt.date | None:
         return None
 
 
-def _folder(root: Path, table: str, country: str | None, vendor: str | None) -> Path:
-    folder = root / table
+def partition(table: str, country: str | None, vendor: str | None) -> str:
+    """The folder of a country and vendor (None: of all) from the results folder."""
+    parts = [table]
     if country is not None:
-        folder = folder / f"country={partition_value(country)}"
+        parts.append(f"country={partition_value(country)}")
         if vendor is not None:
-            folder = folder / f"vendor={partition_value(vendor)}"
-    return folder
+            parts.append(f"vendor={partition_value(vendor)}")
+    return "/".join(parts)
+
+
+def _folder(root: Path, table: str, country: str | None, vendor: str | None) -> Path:
+    return root / partition(table, country, vendor)
 
 
 def _matching(folder: Path, run_id: str | None) -> Iterator[SegmentFile]:
     prefix = "*" if run_id is None else glob.escape(run_id)
     for path in folder.rglob(f"{prefix}-s*.parquet"):
-        match = _SEGMENT.fullmatch(path.name)
-        if match is not None and run_id in (None, match["run"]):
-            yield SegmentFile(match["run"], int(match["session"]), int(match["number"]), path)
+        told = parse_segment(path.name)
+        if told and run_id in (None, told[0]):
+            yield SegmentFile(*told, path)
 
 
 def utc_date(rows: Rows, record: SessionRecord) -> dt.date:

@@ -46,13 +46,14 @@ def stored_segments(
             packs, problems = read_packs(own, paths)
     else:
         packs, problems = read_packs(connection, paths)
-    return _each_once(alone, packs, problems, run_id)
+    return each_segment_once(alone, packs, problems, run_id)
 
 
-def _each_once(
+def each_segment_once(
     alone: Iterable[SegmentFile], packs: list[Pack], problems: list[str], run_id: str | None
 ) -> Listing:
-    """Larger packs first, so that what a smaller one holds as well is passed over with all of it."""
+    """Each segment of `run_id` (None: of all) in one place. Larger packs come first, so that what a smaller one holds
+    as well is passed over with all of it."""
     chosen: dict[tuple[str, int, int], SegmentFile] = {}
     superseded = []
     for pack in sorted(packs, key=lambda pack: (-len(pack.segments()), str(pack.path))):

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from probe.errors import ConfigError
 from probe.records import INTERRUPTED, Json, SessionRecord
 from probe.store import layout
+from probe.store.catalogue import catalogue_of
 from probe.store.documents import Newer, Unreadable, read_json
-from probe.store.listing import stored_segments
 from probe.store.lock import reading
 from probe.store.lookup import find_run, run_ids
 from probe.store.parquet import Connection, connect
 from probe.store.removed import removed_sentence
+from probe.store.run_entries import RunEntry, SessionEntry
 from probe.store.runid import start_of
 from probe.store.sessions import SessionFiles, StoredSession, files_of_run, load_session
 
@@ -61,8 +61,8 @@ def load_run(root: Path, name: str | Path, *, without: Collection[int] = ()) -> 
     root, run_id = find_run(root, name)
     folder = layout.run_folder(root, run_id)
     sessions = []
-    with reading(root), connect() as connection:
-        stored = stored_segments(root, run_id=run_id, connection=connection)
+    with reading(root), connect() as connection, catalogue_of(root, connection) as catalogue:
+        stored = catalogue.segments(run_id)
         found, problems = files_of_run(folder, run_id, stored.files)
         problems += stored.problems
         for files in found:
@@ -81,15 +81,11 @@ def load_run(root: Path, name: str | Path, *, without: Collection[int] = ()) -> 
 
 def list_runs(root: Path) -> list[RunInfo]:
     """All runs under `root`, oldest first; no packet is read."""
-    with reading(root):
-        stored = stored_segments(root).files
-    segments = {run: list(group) for run, group in groupby(stored, key=lambda file: file.run_id)}
-    infos = []
-    for run_id in sorted({*run_ids(root), *segments}):
-        folder = layout.run_folder(root, run_id)
-        found, problems = files_of_run(folder, run_id, segments.get(run_id, []))
-        infos.append(_info(folder, run_id, found, problems))
-    return infos
+    with reading(root), catalogue_of(root) as catalogue:
+        runs, measured = catalogue.runs(), catalogue.sessions_with_packets()
+        lost = {run_id: catalogue.run(run_id) for run_id in measured.keys() - runs.keys()}
+        every = sorted((runs | lost).items())
+        return [_info(run_id, entry, measured.get(run_id, set())) for run_id, entry in every]
 
 
 def find_sessions(
@@ -112,19 +108,27 @@ def find_sessions(
     if end.tzinfo is None:
         raise ValueError(f"{before!r} has no zone")
 
-    def wanted(record: SessionRecord) -> bool:
+    def wanted(record: SessionRecord | SessionEntry) -> bool:
         here = (record.country, record.vendor, record.node) == (country, vendor, node)
-        start = _start(record)
-        return here and start is not None and start < end and (where is None or where(record))
+        start = _start(record.started_at)
+        return here and start is not None and start < end
+
+    def chosen(record: SessionRecord) -> bool:
+        return wanted(record) and (where is None or where(record))
 
     sessions: list[StoredSession] = []
-    with reading(root), connect() as connection:
-        stored = stored_segments(root, country=country, vendor=vendor, connection=connection).files
-        segments = {run: list(group) for run, group in groupby(stored, key=lambda file: file.run_id)}
-        for run_id in sorted({*run_ids(root), *segments}, reverse=True):
-            folder = layout.run_folder(root, run_id)
-            found, _ = files_of_run(folder, run_id, segments.get(run_id, []))
-            sessions += _wanted_sessions(connection, found, wanted, limit - len(sessions))
+    with reading(root), connect() as connection, catalogue_of(root, connection) as catalogue:
+        measured = catalogue.sessions_with_packets(country, vendor)
+        for run_id in sorted({*run_ids(root), *measured}, reverse=True):
+            entry = catalogue.run(run_id)
+            # A killed session is known by its packets alone.
+            likely = measured.get(run_id, set()) - entry.sessions.keys()
+            likely |= {index for index, one in entry.sessions.items() if wanted(one)}
+            if not likely:
+                continue
+            segments = catalogue.segments(run_id, country, vendor).files
+            found, _ = files_of_run(layout.run_folder(root, run_id), run_id, segments, likely)
+            sessions += _wanted_sessions(connection, found, chosen, limit - len(sessions))
             if len(sessions) >= limit:
                 break
     return sessions
@@ -146,30 +150,24 @@ def _wanted_sessions(
             yield session
 
 
-def _info(folder: Path, run_id: str, found: list[SessionFiles], problems: list[str]) -> RunInfo:
-    records = [files.record for files in found if files.record is not None]
-    manifest: Json = {}
-    verdict = None
-    try:
-        manifest = read_json(folder / layout.MANIFEST)
-        if (folder / layout.VERDICT).exists():
-            verdict = read_json(folder / layout.VERDICT).get("verdict")
-    except Unreadable as error:
-        problems = [str(error), *problems]
+def _info(run_id: str, entry: RunEntry, measured: set[int]) -> RunInfo:
+    """`measured` are the sessions of which there are packets."""
+    sessions, manifest = list(entry.sessions.values()), entry.manifest
+    every = {*entry.sessions, *entry.removed, *measured}
     start = start_of(run_id)
     planned = manifest.get("sessions_planned")
-    ended = len(records) == len(found) and all(record.outcome != INTERRUPTED for record in records)
-    enough = len(records) >= planned if isinstance(planned, int) else bool(records)
+    ended = len(sessions) == len(every) and all(one.outcome != INTERRUPTED for one in sessions)
+    enough = len(sessions) >= planned if isinstance(planned, int) else bool(sessions)
     return RunInfo(
         run_id=run_id,
         started_at=str(manifest.get("started_at") or (start.isoformat() if start else "")),
-        country=manifest.get("country") or next((record.country for record in records), None),
+        country=manifest.get("country") or next((one.country for one in sessions), None),
         title=manifest.get("title"),
-        verdict=verdict,
-        emulated=bool(manifest.get("emulated")) or any(record.emulated for record in records),
-        sessions=len(found),
+        verdict=entry.verdict,
+        emulated=bool(manifest.get("emulated")) or any(one.emulated for one in sessions),
+        sessions=len(every),
         complete=ended and enough,
-        problems=tuple(problems),
+        problems=entry.problems,
     )
 
 
@@ -192,10 +190,10 @@ def _manifest(folder: Path, run_id: str, sessions: list[StoredSession]) -> tuple
         return manifest, [str(error)]
 
 
-def _start(record: SessionRecord) -> datetime | None:
-    """When the session started; None for a text that is no date, or has no zone."""
+def _start(started_at: str) -> datetime | None:
+    """When a session started; None for a text that is no date, or has no zone."""
     try:
-        start = datetime.fromisoformat(record.started_at)
+        start = datetime.fromisoformat(started_at)
     except (TypeError, ValueError):
         return None
     return start if start.tzinfo is not None else None

@@ -13,6 +13,7 @@ from probe.errors import ConfigError
 from probe.records import Json, SessionRecord
 from probe.store import layout
 from probe.store.atomic import cannot_write, make_folder
+from probe.store.catalogue import Catalogue
 from probe.store.documents import Unreadable, parse_record, read_json
 from probe.store.lookup import run_ids
 
@@ -34,8 +35,12 @@ def finished_record(root: Path, run_id: str, index: int) -> SessionRecord | None
 
 
 def manifests(root: Path, kind: str) -> Iterator[Json]:
-    """The manifests of a kind, newest run first; those that cannot be read are passed over."""
+    """The manifests of a kind, newest run first; those that cannot be read are passed over. Only those are opened that
+    the catalogue does not know to be of another kind."""
+    catalogue = Catalogue(root)
     for run_id in reversed(run_ids(root)):
+        if catalogue.kind_of(run_id) not in (None, kind):
+            continue
         try:
             manifest = read_json(layout.run_folder(root, run_id) / layout.MANIFEST)
         except Unreadable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -52,33 +52,58 @@ class SessionFiles:
     removed: SessionRecord | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SessionDocument:
+    """A session's document: the record, and how many `rows` in how many `segments` it says are stored."""
+
+    record: SessionRecord
+    rows: int
+    segments: int
+
+
 def files_of_run(
-    folder: Path, run_id: str, segments: Iterable[SegmentFile]
+    folder: Path, run_id: str, segments: Iterable[SegmentFile], only: Collection[int] | None = None
 ) -> tuple[list[SessionFiles], list[str]]:
     """The sessions of a run by index, and a sentence for each document that is unusable.
 
-    `folder` is the run's, which may be gone; `segments` are the run's in order. No packet is read.
+    `folder` is the run's, which may be gone; `segments` are the run's in order. No packet is read. With `only`
+    the documents of these sessions alone are opened.
     """
     by_index = {index: list(group) for index, group in groupby(segments, key=lambda file: file.session)}
-    documents: dict[int, tuple[SessionRecord | None, int]] = {}
-    problems: list[str] = []
-    for path in sorted((folder / "sessions").glob("[0-9]*.json")):
-        try:
-            found_record, segments_written = _read_document(path, run_id)
-            documents[found_record.index] = (found_record, segments_written)
-        except Unreadable as error:
-            problems.append(str(error))
-    if any(expected > len(by_index.get(index, ())) for index, (_, expected) in documents.items()):
-        _add_later(by_index, layout.segment_files(folder.parent.parent, run_id=run_id))
+    documents, problems = read_documents(folder, run_id, only)
     removed, wrong = read_removed(folder, run_id)
     problems += wrong
+    present = {index: one for index, one in documents.items() if index not in removed}
+    if any(one.segments > len(by_index.get(index, ())) for index, one in present.items()):
+        _add_later(by_index, layout.segment_files(folder.parent.parent, run_id=run_id))
     found = []
     for index in sorted({*documents, *by_index, *removed}):
-        record, expected = documents.get(index, (None, 0))
-        gone = removed.get(index)
+        if only is not None and index not in only:
+            continue
+        document, gone = documents.get(index), removed.get(index)
+        record, expected = (document.record, document.segments) if document else (None, 0)
         segments = [] if gone else by_index.get(index, [])
         found.append(SessionFiles(run_id, index, record, expected, segments, gone.record if gone else None))
     return found, problems
+
+
+def read_documents(
+    folder: Path, run_id: str, only: Collection[int] | None = None
+) -> tuple[dict[int, SessionDocument], list[str]]:
+    """The documents of a run's sessions by index, and a sentence for each that is unusable."""
+    documents: dict[int, SessionDocument] = {}
+    problems: list[str] = []
+    every = sorted((folder / "sessions").glob("[0-9]*.json"))
+    wanted = None if only is None else {f"{index}.json" for index in only}
+    for path in every:
+        if wanted is not None and path.name not in wanted:
+            continue
+        try:
+            document = _read_document(path, run_id)
+            documents[document.record.index] = document
+        except Unreadable as error:
+            problems.append(str(error))
+    return documents, problems
 
 
 def _add_later(by_index: dict[int, list[SegmentFile]], now: Iterable[SegmentFile]) -> None:
@@ -114,13 +139,15 @@ def load_session(connection: Connection, files: SessionFiles) -> tuple[StoredSes
     return StoredSession(record, rows, files.record is not None, tuple(problems)), problems
 
 
-def _read_document(path: Path, run_id: str) -> tuple[SessionRecord, int]:
+def _read_document(path: Path, run_id: str) -> SessionDocument:
     document = read_json(path)
     record = parse_record(path, document)
     if (record.run_id, f"{record.index}.json") != (run_id, path.name):
         raise Unreadable(f"{path} holds run {record.run_id}, session {record.index}: it was renamed")
-    segments = document.get("segments")
-    return record, segments if isinstance(segments, int) else 0
+    rows, segments = (
+        told if isinstance(told := document.get(name), int) else 0 for name in ("rows", "segments")
+    )
+    return SessionDocument(record, rows, segments)
 
 
 def _once(files: list[SegmentFile]) -> tuple[list[SegmentFile], list[str]]:

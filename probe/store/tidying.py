@@ -13,6 +13,7 @@ from probe.store.keeping import Dropped, Keep, remove_old
 from probe.store.lock import tidying
 from probe.store.parquet import connect
 from probe.store.rebuilding import ensure_histograms
+from probe.store.recatalogue import rebuild
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,13 @@ def tidy(root: Path, keep: Keep, now: dt.datetime) -> Tidied:
 
 
 def repair(root: Path) -> tuple[int, int]:
-    """Rebuild missing histograms and remove temporary leftovers: how many of each."""
+    """Rebuild missing histograms and the catalogue, and remove temporary leftovers: how many files of the first and
+    last. Raises StoreError."""
     with tidying(root), connect() as connection:
         removed = remove_leftovers(root)
-        return ensure_histograms(connection, root).written, removed
+        made = ensure_histograms(connection, root).written
+        rebuild(root)
+        return made, removed
 
 
 def remove_leftovers(root: Path) -> int:

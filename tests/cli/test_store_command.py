@@ -68,6 +68,19 @@ def test_damage_is_exit_code_3(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert run(tmp_path / "nothing", "check") == 2
 
 
+def test_the_catalogue_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path)
+    assert run(tmp_path, "catalogue") == 0
+    assert capsys.readouterr().out.startswith("Catalogued 1 run, 2 sessions, 6 segments and 2 histograms, 0.")
+    parquet_files(tmp_path)[0].with_name("compact-0123456789abcdef.parquet").write_bytes(b"PAR1")
+    assert run(tmp_path, "catalogue") == 0
+    assert "Left out, with something damaged in it: 1 folder." in capsys.readouterr().out
+    assert run(tmp_path, "catalogue", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["runs"], told["sessions"], told["segments"], told["left_out"]) == (1, 2, 6, 1)
+    assert run(tmp_path / "nothing", "catalogue") == 2
+
+
 def test_export_wants_one_format_and_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path)
     target = str(tmp_path / "out.csv")

@@ -47,7 +47,9 @@ def kill_before_change(number: int) -> None:
 
 
 def main() -> None:
+    from probe.store import catalogue_file
     from probe.store.copying import import_results
+    from probe.store.reader import list_runs
     from probe.store.tidying import tidy
 
     command, root, kill_at = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
@@ -55,6 +57,9 @@ def main() -> None:
         kill_before_change(kill_at)
     if command == "import":
         import_results(root, Path(sys.argv[4]))
+    elif command == "list":
+        catalogue_file.SETTLED_NS = 0
+        list_runs(root)
     else:
         keep = 14 * DAY_NS if command == "remove" else None
         tidy(root, lambda _: keep, NOW)
