@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from bench.comparison import Comparison
 from bench.rows import (
+    analyze_table,
     busy_main,
     call_capacity,
     call_cpu,
@@ -39,6 +40,7 @@ ROWS: tuple[Callable[[], Comparison], ...] = (
     relay_ceiling.comparison,
     help_wall.comparison,
     memory.comparison,
+    analyze_table.comparison,
 )
 
 

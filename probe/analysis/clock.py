@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from probe.analysis.pieces import pieces
 from probe.metrics import NEVER, Times
 from probe.records import Json
 
@@ -39,17 +40,30 @@ def line_under(t: NDArray[np.float64], y: NDArray[np.float64]) -> Line | None:
     """
     if len(t) < 2 or t.min() == t.max():
         return None
-    left = t <= t.mean()
-    low = int(np.flatnonzero(left)[y[left].argmin()])
-    high = int(np.flatnonzero(~left)[y[~left].argmin()])
+    middle = t.mean()
+    low, high = (_lowest_above(t, y, 0.0, side)[0] for side in (t <= middle, t > middle))
     for _ in range(MAX_BRIDGES):
         slope = float((y[high] - y[low]) / (t[high] - t[low]))
-        above = y - slope * t
-        lowest = int(above.argmin())
+        lowest, intercept = _lowest_above(t, y, slope)
         if lowest in (low, high):
             break
-        low, high = (lowest, high) if left[lowest] else (low, lowest)
-    return Line(slope, float(above[lowest]))
+        low, high = (lowest, high) if t[lowest] <= middle else (low, lowest)
+    return Line(slope, intercept)
+
+
+def _lowest_above(
+    t: NDArray[np.float64], y: NDArray[np.float64], slope: float, among: NDArray[np.bool_] | None = None
+) -> tuple[int, float]:
+    """Which point is the lowest above (or the farthest below) a line of this slope through 0, and by how much."""
+    lowest, least = 0, np.inf
+    for piece in pieces(len(t)):
+        above = y[piece] - slope * t[piece]
+        if among is not None:
+            above[~among[piece]] = np.inf
+        at = int(above.argmin())
+        if above[at] < least:
+            lowest, least = piece.start + at, float(above[at])
+    return lowest, least
 
 
 @dataclass(frozen=True, slots=True)

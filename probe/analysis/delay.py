@@ -37,10 +37,10 @@ def ipdv(stream: Integers, sequence: Integers, delay: Times) -> Times:
 
     Rows are by stream and sequence. The clock offset cancels.
     """
-    variation = np.full(len(delay), NEVER)
     defined = (delay[1:] != NEVER) & (delay[:-1] != NEVER)
-    adjacent = (stream[1:] == stream[:-1]) & (sequence[1:] == sequence[:-1] + 1)
-    np.subtract(delay[1:], delay[:-1], out=variation[1:], where=defined & adjacent)
+    defined &= (stream[1:] == stream[:-1]) & (sequence[1:] == sequence[:-1] + 1)
+    variation = np.full(len(delay), NEVER)
+    np.subtract(delay[1:], delay[:-1], out=variation[1:], where=defined)
     return variation
 
 
@@ -49,9 +49,15 @@ def arrival_order(stream: Integers, arrived: Times) -> Indices:
     chosen = np.flatnonzero(arrived != NEVER)
     if len(chosen) == 0:
         return chosen
-    times = arrived[chosen] - arrived[chosen].min()
-    key = stream[chosen] * (int(times.max()) + 1) + times
-    return chosen if (key[1:] >= key[:-1]).all() else chosen[np.argsort(key, kind="stable")]
+    key = arrived[chosen]
+    if stream.strides != (0,):  # more than one
+        key -= key.min()
+        key += stream[chosen] * (int(key.max()) + 1)
+    if (key[1:] >= key[:-1]).all():
+        return chosen
+    ordered = np.argsort(key, kind="stable")
+    del key
+    return chosen[ordered]
 
 
 def jitter_series(stream: Integers, departed: Times, arrived: Times) -> tuple[Integers, Floats]:
@@ -80,10 +86,10 @@ def jitter_levels_by_row(stream: Integers, departed: Times, arrived: Times) -> t
     column = np.arange(len(owner)) - np.repeat(starts, lengths)
     table = np.zeros((len(starts), int(lengths.max())))
     table[row, column] = deviation
-    return rows, _smoothed(table)[row, column]
+    return rows, smoothed(table)[row, column]
 
 
-def _smoothed(deviation: Floats) -> Floats:
+def smoothed(deviation: Floats) -> Floats:
     """The filter of RFC 3550 along each row, in about 2 sqrt(columns) array operations.
 
     It is linear: rows are cut into blocks that are filtered side by side from zero, and what a block
@@ -104,8 +110,8 @@ def _smoothed(deviation: Floats) -> Floats:
     before = np.zeros_like(ends)
     before[:, 1:] = ends[:, :-1]
     level += np.outer(keep ** np.arange(1, width + 1), before.ravel())
-    smoothed: Floats = level.T.reshape(streams, blocks * width)[:, :columns]
-    return smoothed
+    filtered: Floats = level.T.reshape(streams, blocks * width)[:, :columns]
+    return filtered
 
 
 def jitter(stream: Integers, departed: Times, arrived: Times) -> JitterSummary:

@@ -7,63 +7,85 @@ to count; within one run, losses are judged by how blocks differ and statistics 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.analysis.delay import Floats
-from probe.analysis.intervals import CONFIDENCE, Interval, wilson
+from probe.analysis.clustered import shares_of
+from probe.analysis.delay import Floats, Integers
+from probe.analysis.intervals import CONFIDENCE, Interval
 from probe.analysis.one_way import Mask
+from probe.analysis.order_statistics import around, bounds
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Of each row of a table of resampled runs."""
 
+LEAST_COMPARED = 5
+"""Blocks without which nothing is known of how they differ."""
 LEAST_BLOCKS = 20
+"""Of a resampling."""
 RESAMPLES = 2000
 CELLS = 4_000_000
 """Values resampled at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class LossInterval:
-    """A loss ratio, its interval, and by how much its variance exceeds that of independent losses."""
+class RunInterval:
+    """Of a value of one run; either end may be infinite. `n_eff` independent packets would say as much."""
 
-    ratio: float
-    interval: Interval
-    inflation: float
-    blocks: int
-
-
-def block_losses(lost: Mask, block: int) -> NDArray[np.int64]:
-    """Losses in each whole block of so many packets; the rest at the end belongs to no block."""
-    blocks = len(lost) // block
-    table = lost[: blocks * block].reshape(blocks, block)
-    losses: NDArray[np.int64] = table.sum(axis=1, dtype=np.int64)
-    return losses
+    low: float
+    high: float
+    n_eff: float
 
 
-def inflation_of(losses: NDArray[np.int64], packets: int) -> float:
-    """Variance of blocks' losses over the binomial one (Pearson's dispersion), at least 1.
+def loss_interval(lost: Mask, block: int, confidence: float = CONFIDENCE) -> RunInterval | None:
+    """Of the share of packets lost, or bad, overdispersed over blocks of so many packets (`clustered`).
 
-    1 where there are fewer than two blocks or nothing, or all, was lost: there is nothing to see.
+    None where there are too few blocks to compare.
     """
-    share = losses.mean() / packets if len(losses) else 0.0
-    if len(losses) < 2 or not 0 < share < 1:
-        return 1.0
-    return max(1.0, float(losses.var(ddof=1) / (packets * share * (1 - share))))
-
-
-def loss_interval(lost: Mask, block: int, confidence: float = CONFIDENCE) -> LossInterval | None:
-    """Wilson's interval with both counts divided by the inflation over blocks; None of nothing."""
-    n = len(lost)
-    if n == 0:
+    starts = np.arange(0, len(lost), block)
+    if len(starts) < LEAST_COMPARED:
         return None
-    losses = block_losses(lost, block)
-    inflation = inflation_of(losses, block)
-    hits = int(np.count_nonzero(lost))
-    return LossInterval(hits / n, wilson(hits / inflation, n / inflation, confidence), inflation, len(losses))
+    hits = np.add.reduceat(lost, starts, dtype=np.float64)
+    found = shares_of(hits[:, None], _sizes(starts, len(lost)), np.arange(len(starts) - 1))
+    low, high = found.interval((1 - confidence) / 2)
+    return RunInterval(float(low[0]), float(high[0]), float(found.n_eff[0]))
+
+
+def percentile_intervals(
+    values: NDArray[Any],
+    ordered: NDArray[Any],
+    per_mille: Sequence[int],
+    block: int,
+    confidence: float = CONFIDENCE,
+) -> list[RunInterval] | None:
+    """Of percentiles of `values`, a packet each in order of sending: the order statistics that surely more, and
+    surely fewer, than the share beyond it exceed, each share overdispersed over blocks of so many packets.
+
+    `ordered` are the finite of `values`, ascending: what is larger than all of them is lost, and an end that
+    lies there is infinite. None without any, and where there are too few blocks to compare.
+    """
+    starts = np.arange(0, len(values), block)
+    if len(starts) < LEAST_COMPARED or len(ordered) == 0:
+        return None
+    grid = around(ordered, len(values), per_mille)
+    parts = (np.sort(values[start : start + block]) for start in starts.tolist())
+    exceed = np.array([len(part) - np.searchsorted(part, grid, "right") for part in parts], np.float64)
+    found = shares_of(exceed, _sizes(starts, len(values)), np.arange(len(starts) - 1))
+    least, most = found.interval((1 - confidence) / 2)
+    beyond = [1 - level / 1000 for level in per_mille]
+    nearest = [int(np.argmin(np.abs(found.share - share))) for share in beyond]
+    return [
+        RunInterval(*bounds(grid, least, most, share), float(found.n_eff[at]))
+        for share, at in zip(beyond, nearest, strict=True)
+    ]
+
+
+def _sizes(starts: Integers, n: int) -> Floats:
+    return np.diff(starts, append=n).astype(np.float64)
 
 
 def autocorrelation(values: Floats, longest: int) -> Floats:

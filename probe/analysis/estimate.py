@@ -23,6 +23,7 @@ from probe.analysis.binomial import at_least
 from probe.analysis.clustered import Shares, shares_of
 from probe.analysis.delay import Floats
 from probe.analysis.intervals import quantile_interval, wilson
+from probe.analysis.order_statistics import bounds, order_statistics
 from probe.analysis.population import PER_MILLE, JitterSummary, Population, Share
 from probe.analysis.student import beyond, critical, least_variance
 from probe.analysis.units import BLOCK, SESSION, Units
@@ -30,8 +31,6 @@ from probe.objectives import METRICS, Expression
 
 DOUBT = 0.05
 """Few blocks may look alike by luck: packets count as independent as far as is sure but for this."""
-GRID, TAIL = 1000, 200
-"""Order statistics looked at: so many over the whole range, and the largest ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +117,14 @@ def _estimate(
 def _percentile(expression: Expression, values: Population, units: Units, tail: float) -> Estimate:
     """A value is surely above the percentile when surely less than 1 - p of all exceed it, and the reverse."""
     beyond_it = 1 - PER_MILLE[str(expression.aggregate)] / 1000
-    grid = _order_statistics(values.finite)
+    grid = order_statistics(values.finite)
     limit = expression.limit
     # The last column asks how many break the limit itself: `<` is broken by a value that equals it.
     exceed = np.array([_above(part, grid, limit, expression) for part in units.parts], np.float64)
     n = np.array([part.n for part in units.parts], np.float64)
     found = shares_of(exceed, n, units.neighbours, units.independent)
     least, most = found.interval(tail)
-    low, high = _bounds(grid, least[:-1], most[:-1], beyond_it)
+    low, high = bounds(grid, least[:-1], most[:-1], beyond_it)
     low, high = _widened(low, high, values, units, str(expression.aggregate), tail)
     inner = _independent(values, units, expression)
     made = _estimate(expression, found, -1, beyond_it, tail, units, low, high)
@@ -141,31 +140,11 @@ def _percentile(expression: Expression, values: Population, units: Units, tail: 
     )
 
 
-def _order_statistics(finite: Floats) -> Floats:
-    n = len(finite)
-    if n == 0:
-        return finite
-    ranks = np.r_[
-        np.linspace(0, n - 1, min(n, GRID)).round().astype(np.int64), np.arange(max(0, n - TAIL), n)
-    ]
-    return np.unique(finite[ranks])
-
-
 def _above(part: Population, grid: Floats, limit: float, expression: Expression) -> Floats:
     side = "left" if expression.op in ("<", ">=") else "right"
     exceed = np.r_[np.searchsorted(part.finite, grid, "right"), np.searchsorted(part.finite, limit, side)]  # type: ignore[call-overload]
     above: Floats = part.n - exceed.astype(np.float64)
     return above
-
-
-def _bounds(grid: Floats, least: Floats, most: Floats, beyond_it: float) -> tuple[float, float]:
-    surely_above = most <= beyond_it + 1e-12
-    unsure = np.flatnonzero(~surely_above)
-    first = int(unsure[-1]) + 1 if len(unsure) else 0
-    high = float(grid[first]) if first < len(grid) else math.inf
-    not_below = np.flatnonzero(least <= beyond_it)
-    low = float(grid[not_below[0]]) if len(not_below) else math.inf
-    return min(low, high), high
 
 
 def _widened(

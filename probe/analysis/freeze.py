@@ -72,7 +72,8 @@ def w3c_freezes(rendered_ns: Times) -> Freeze:
     judged = np.flatnonzero(intervals >= W3C_INCREASE_NS)
     judged = judged[judged >= W3C_LEAST]
     first = np.maximum(0, judged - W3C_WINDOW)
-    total = np.r_[0, np.cumsum(intervals)]
+    total = np.zeros(len(intervals) + 1, np.int64)
+    np.cumsum(intervals, out=total[1:])
     mean = (total[judged] - total[first]) / (judged - first)
     frozen = intervals[judged][intervals[judged] >= w3c_threshold(mean)]
     return Freeze(len(frozen), int(frozen.sum()), int(intervals.sum()))

@@ -29,10 +29,13 @@ class Population:
     @classmethod
     def of_ns(cls, values: NDArray[Any], infinite: int = 0) -> Population:
         """From unsorted nanoseconds."""
-        finite = values.astype(np.float64)
-        finite /= 1e6
+        finite = values / 1e6
         finite.sort()
         return cls(finite, infinite)
+
+    @classmethod
+    def of_sorted_ns(cls, values: NDArray[Any], infinite: int = 0) -> Population:
+        return cls(values / 1e6, infinite)
 
     @classmethod
     def pooled(cls, parts: Iterable[Population]) -> Population:

@@ -25,7 +25,9 @@ def reorder_density(seq: Integers) -> Density:
 
     Receive indices are the numbers that arrived, in ascending order.
     """
-    return _shares(np.sort(seq) - seq)
+    displacement = np.sort(seq, kind="stable")  # soon done where most are in order
+    displacement -= seq
+    return _shares(displacement)
 
 
 def buffer_density(seq: Integers) -> Density:
@@ -34,9 +36,11 @@ def buffer_density(seq: Integers) -> Density:
         return {}
     by_rank = np.argsort(seq, kind="stable")
     # All packets up to a rank are there once the last of them is; from then on none of them waits.
-    there = np.maximum.accumulate(by_rank)
-    handed_on = np.cumsum(np.bincount(there, minlength=len(seq)))
-    waiting: Indices = np.arange(1, len(seq) + 1) - handed_on
+    there = np.maximum.accumulate(by_rank, out=by_rank)
+    handed_on = np.bincount(there, minlength=len(seq))
+    del by_rank, there
+    np.cumsum(handed_on, out=handed_on)
+    waiting: Indices = np.subtract(np.arange(1, len(seq) + 1), handed_on, out=handed_on)
     return _shares(waiting)
 
 

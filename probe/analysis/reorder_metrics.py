@@ -6,6 +6,7 @@ out beforehand, lost packets count in no dimension. Arrivals are numbered from 0
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,7 @@ import numpy as np
 from probe.analysis.delay import Indices, Integers
 from probe.analysis.population import Share
 from probe.analysis.reorder_bytes import bytes_ahead
-from probe.analysis.reordering import is_reordered
-from probe.analysis.series import Series, one_stream
+from probe.analysis.series import Series
 from probe.metrics import Times
 
 
@@ -50,7 +50,9 @@ class Reordering:
     @property
     def reordering_discontinuities(self) -> Indices:
         """Arrivals that some reordered packet should have preceded first (RFC 4737 4.5)."""
-        return np.unique(self.arrivals - self.extent)
+        preceded = np.zeros(self.received, np.bool_)
+        preceded[self.arrivals - self.extent] = True
+        return np.flatnonzero(preceded)
 
     @property
     def gaps(self) -> Integers:
@@ -67,28 +69,39 @@ def reordering_of(series: Series) -> Reordering:
     """All of RFC 4737 of one stream."""
     order = series.order
     sizes = None if series.size is None else series.size[order]
-    return reorder_metrics(series.seq[order], series.received_ns[order], sizes)
+    return _reordering(series.seq[order], lambda arrivals: series.received_ns[order[arrivals]], sizes)
 
 
 def reorder_metrics(seq: Integers, received_ns: Times, size: Integers | None = None) -> Reordering:
     """All of RFC 4737, of unique arrivals in order of arrival."""
-    highest = np.maximum.accumulate(seq)
-    late = np.flatnonzero(is_reordered(one_stream(len(seq)), seq))
-    earliest = np.searchsorted(highest, seq[late], "right")
+    return _reordering(seq, lambda arrivals: received_ns[arrivals], size)
+
+
+def _reordering(seq: Integers, time_of: Callable[[Indices], Times], size: Integers | None) -> Reordering:
+    """`time_of` says when arrivals came: few times are asked for."""
+    late, earliest, discontinuities, sizes = _compared_with_highest(seq)
     extent = late - earliest
-    # A jump over numbers that have not come (RFC 4737 3.4), also where they never will.
-    jump = highest[1:] - highest[:-1] - 1
-    jumps = np.flatnonzero(jump > 0)
     return Reordering(
         received=len(seq),
         arrivals=late,
         extent=extent,
-        late_ns=received_ns[late] - received_ns[earliest],
+        late_ns=time_of(late) - time_of(earliest),
         byte_offset=None if size is None else bytes_ahead(seq, size, late, extent),
         n_reordering=late - 1 - _last_smaller(seq, late),
-        discontinuities=jumps + 1,
-        discontinuity_sizes=jump[jumps],
+        discontinuities=discontinuities,
+        discontinuity_sizes=sizes,
     )
+
+
+def _compared_with_highest(seq: Integers) -> tuple[Indices, Indices, Indices, Integers]:
+    """The reordered arrivals and for each the earliest with a larger number; those that jump over numbers that
+    have not come (RFC 4737 3.4), also where they never will, and over how many."""
+    highest = np.maximum.accumulate(seq)
+    late = np.flatnonzero(seq < highest)
+    earliest = np.searchsorted(highest, seq[late], "right")
+    jump = np.diff(highest)
+    jumps = np.flatnonzero(jump > 1)
+    return late, earliest, jumps + 1, jump[jumps] - 1
 
 
 def _last_smaller(seq: Integers, late: Indices) -> Indices:

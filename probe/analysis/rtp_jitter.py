@@ -7,16 +7,17 @@ first copy is one.
 
 from __future__ import annotations
 
-from itertools import accumulate
-
 import numpy as np
 
-from probe.analysis.delay import JITTER_GAIN, Floats, Integers, jitter_series
+from probe.analysis.delay import JITTER_GAIN, Floats, Integers, smoothed
+from probe.analysis.pieces import pieces
 from probe.analysis.population import JitterSummary
-from probe.analysis.series import Series, one_stream
+from probe.analysis.series import Series
 from probe.metrics import Times
 
 CHUNK = 1 << 20
+INTEGERS = 1 << 16
+"""Arrivals at once whose integers are Python's own, which take five times an array's memory."""
 SECOND_NS = 1_000_000_000
 DECAY = (1 - JITTER_GAIN) ** np.arange(1, 1025)
 """What is left of J after so many packets; 1e-29 at the end."""
@@ -32,8 +33,8 @@ def jitter_levels(series: Series) -> Floats:
     before = 0.0
     for start in range(0, len(levels), CHUNK):
         piece = order[start : start + CHUNK + 1]  # in order of arrival, so that equal times keep it
-        stream = one_stream(len(piece))
-        level = jitter_series(stream, series.sent_ns[piece], series.received_ns[piece])[1]
+        transit = series.received_ns[piece] - series.sent_ns[piece]
+        level = smoothed(np.abs(np.diff(transit)).astype(np.float64)[np.newaxis])[0]
         level[: len(DECAY)] += before * DECAY[: len(level)]
         levels[start : start + CHUNK] = level
         before = float(level[-1])
@@ -49,31 +50,34 @@ def jitter_summary(levels: Floats) -> JitterSummary:
     )
 
 
-def integer_jitter(transit: Integers) -> Integers:
-    """What a receiver would report after every arrival but the first (RFC 3550 A.8), in timestamp units.
+def integer_jitter(transit: Integers, before: int = 0) -> list[int]:
+    """16 J after every arrival but the first (RFC 3550 A.8), of which a receiver reports `>> 4`.
 
-    `transit` is arrival time minus RTP timestamp in those units, in order of arrival. The state is 16 J
-    and its rounding feeds back, so this is the one metric that goes from packet to packet.
+    `transit` is arrival time minus RTP timestamp in timestamp units, in order of arrival; `before` is 16 J at
+    the first. The rounding feeds back, so this is the one metric that goes from packet to packet.
     """
-    deviation = np.abs(np.diff(transit))
-    reported = np.empty(len(deviation), np.int64)
-    state = 0
-    for start in range(0, len(deviation), CHUNK):
-        part = deviation[start : start + CHUNK].tolist()
-        states = accumulate(part, lambda level, d: level + d - ((level + 8) >> 4), initial=state)
-        filled = np.fromiter(states, np.int64, len(part) + 1)
-        state = int(filled[-1])
-        reported[start : start + CHUNK] = filled[1:] >> 4
-    return reported
+    state = before
+    return [state := state + d - ((state + 8) >> 4) for d in np.abs(np.diff(transit)).tolist()]
 
 
-def transit_units(series: Series, clock_rate: int) -> Integers:
-    """Arrival minus sending, each in RTP timestamp units from the series' first, in order of arrival."""
-    order = series.order
-    if len(order) == 0:
+def reported_jitter(series: Series, clock_rate: int) -> tuple[int, int] | None:
+    """Last and largest J that a receiver would report, in timestamp units; None of fewer than two arrivals."""
+    state = largest = 0
+    for piece in pieces(len(series.order) - 1, INTEGERS):
+        levels = integer_jitter(transit_units(series, clock_rate, piece.start, piece.stop + 1), state)
+        state, largest = levels[-1], max(largest, *levels)
+    return None if len(series.order) < 2 else (state >> 4, largest >> 4)
+
+
+def transit_units(series: Series, clock_rate: int, first: int = 0, last: int | None = None) -> Integers:
+    """Arrival minus sending, each in RTP timestamp units from the series' first, of the arrivals `first` to
+    before `last` in order of arrival."""
+    if len(series.order) == 0:
         return np.zeros(0, np.int64)
-    received, sent = series.received_ns[order], series.sent_ns[order]
-    return _units(received - received[0], clock_rate) - _units(sent - sent[0], clock_rate)
+    begin, order = series.order[0], series.order[first:last]
+    received = series.received_ns[order] - series.received_ns[begin]
+    sent = series.sent_ns[order] - series.sent_ns[begin]
+    return _units(received, clock_rate) - _units(sent, clock_rate)
 
 
 def _units(time_ns: Times, clock_rate: int) -> Integers:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.analysis.clock import MAX_SKEW, line_under
+from probe.analysis.clock import MAX_SKEW, Line, line_under
 from probe.analysis.delay import Indices, Integers, arrival_order
 from probe.analysis.one_way import Mask
+from probe.analysis.pieces import into_floats
 from probe.metrics import NEVER, T_MAX_NS, Times
 
 BEYOND = int(np.iinfo(np.int64).max)
@@ -124,7 +125,7 @@ def make_series(
         raise ValueError("a series needs at least one packet: there is none")
     order = arrival_order(one_stream(len(seq)), received_ns)
     if least_ns is None and len(order):
-        least_ns = int((received_ns[order] - sent_ns[order]).min())
+        least_ns = least_delay(sent_ns, received_ns)
     packet_ns = interval_ns or mean_interval(seq, sent_ns)
     return Series(
         seq,
@@ -139,6 +140,11 @@ def make_series(
         repaired_ns=repaired_ns,
         duplicates=duplicates,
     )
+
+
+def least_delay(sent_ns: Times, received_ns: Times) -> int:
+    """Of the packets that arrived, of which there is one."""
+    return int((received_ns - sent_ns).min(where=received_ns != NEVER, initial=BEYOND))
 
 
 def mean_interval(seq: Integers, sent_ns: Times) -> int:
@@ -162,12 +168,7 @@ def without_skew(series: Series) -> Series:
 
     A slope that is no clock's (`clock.MAX_SKEW`) is a trend of the path and stays.
     """
-    arrived = np.sort(series.order)
-    if len(arrived) < 2:
-        return series
-    after = series.sent_ns[arrived] - series.sent_ns[0]
-    delay = series.received_ns[arrived] - series.sent_ns[arrived]
-    line = line_under(after.astype(np.float64), (delay - delay.min()).astype(np.float64))
+    line = delay_line(series)
     if line is None or abs(line.slope) > MAX_SKEW:
         return series
     drift = np.rint((series.sent_ns - series.sent_ns[0]) * line.slope).astype(np.int64)
@@ -175,5 +176,15 @@ def without_skew(series: Series) -> Series:
     repaired = series.repaired_ns
     if repaired is not None:
         repaired = np.where(repaired == NEVER, NEVER, repaired - drift)
-    least = int((received[arrived] - series.sent_ns[arrived]).min())
+    least = least_delay(series.sent_ns, received)
     return replace(series, received_ns=received, repaired_ns=repaired, least_ns=least)
+
+
+def delay_line(series: Series) -> Line | None:
+    """The line under all delays, by time of sending, in ns from the first packet and above the smallest delay."""
+    arrived = series.received_ns != NEVER
+    sent, delay = series.sent_ns[arrived], series.received_ns[arrived]
+    delay -= sent
+    sent -= series.sent_ns[0]
+    delay -= delay.min(initial=BEYOND)
+    return line_under(into_floats(sent), into_floats(delay))

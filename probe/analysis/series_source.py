@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.analysis.delay import Indices, Integers, arrival_order
+from probe.analysis.delay import Indices, Integers
 from probe.analysis.fates import Outcome, fates_of
 from probe.analysis.one_way import OneWay, directions
-from probe.analysis.series import MAX_HOLES, Series, make_series, one_stream
+from probe.analysis.series import BEYOND, MAX_HOLES, Series, least_delay, make_series
 from probe.metrics import NEVER, T_MAX_NS, Rows, Times
 from probe.records import SessionRecord
 
@@ -60,22 +60,18 @@ def from_arrivals(
     copies = int(np.count_nonzero(received_ns != NEVER))
     dense = len(seq) == count and bool((seq[1:] - seq[:-1] == 1).all()) and bool((sent_ns != NEVER).all())
     if dense:
-        received = np.array(received_ns)
-        sent, sizes, units = sent_ns, size, unit
+        received, sent, sizes, units = received_ns, sent_ns, size, unit
     else:
-        row = seq - first
-        arrived = arrival_order(one_stream(len(seq)), received_ns)
-        received = _first(row[arrived], received_ns[arrived], count)
-        known = np.flatnonzero(sent_ns != NEVER)
+        place = _Places(seq - first, count)
+        received = place.earliest(received_ns)
         # The original's time of sending is the earliest of its copies'.
-        known = known[np.argsort(sent_ns[known], kind="stable")]
-        sent = _filled(_first(row[known], sent_ns[known], count))
-        sizes = None if size is None else _filled(_first(row[known], size[known], count))
-        units = None if unit is None else _filled_units(_first(row[known], unit[known], count))
+        sent = _filled(place.earliest(sent_ns))
+        sizes = None if size is None else _filled(place.of_originals(sent_ns, size))
+        units = None if unit is None else _filled_units(place.of_originals(sent_ns, unit))
+        del place
     unique = int(np.count_nonzero(received != NEVER))
     if unique:
-        transit = np.where(received == NEVER, NEVER, received - sent)
-        received[transit > int(transit[transit != NEVER].min()) + t_max_ns] = NEVER
+        received = _within(t_max_ns, sent, received)
     return make_series(
         np.arange(first, first + count),
         sent,
@@ -87,11 +83,36 @@ def from_arrivals(
     )
 
 
-def _first(row: Indices | Integers, values: Integers, count: int) -> Integers:
-    """A value a row, the first of several; `NEVER` without any."""
-    chosen = np.full(count, NEVER)
-    chosen[row[::-1]] = values[::-1]  # of several to one place the last stays
-    return chosen
+def _within(t_max_ns: int, sent_ns: Times, received_ns: Times) -> Times:
+    """Times of arrival without those more than this above the smallest delay."""
+    late = received_ns - sent_ns > least_delay(sent_ns, received_ns) + t_max_ns
+    late &= received_ns != NEVER
+    return np.where(late, NEVER, received_ns) if late.any() else received_ns
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Which of `count` numbers each copy is of."""
+
+    row: Integers
+    count: int
+
+    def earliest(self, times: Times) -> Times:
+        """Of a number's copies; `NEVER` without any."""
+        known = times != NEVER
+        row, times = (self.row, times) if known.all() else (self.row[known], times[known])
+        chosen = np.full(self.count, BEYOND)
+        np.minimum.at(chosen, row, times)
+        chosen[chosen == BEYOND] = NEVER
+        return chosen
+
+    def of_originals(self, sent_ns: Times, values: Integers) -> Integers:
+        """The value of each number's copy that was sent first; `NEVER` without any."""
+        known = np.flatnonzero(sent_ns != NEVER)
+        known = known[np.argsort(sent_ns[known], kind="stable")[::-1]]
+        chosen = np.full(self.count, NEVER)
+        chosen[self.row[known]] = values[known]  # of several to one place the last stays
+        return chosen
 
 
 def _filled(values: Integers) -> Integers:
@@ -99,11 +120,14 @@ def _filled(values: Integers) -> Integers:
     known = values != NEVER
     if known.all():
         return values
-    at = np.flatnonzero(known)
-    if len(at) == 0:
+    if not known.any():
         raise ValueError("no packet has a time of sending: give sent_ns")
-    origin = int(values[at[0]])
+    origin = int(values[np.argmax(known)])
     gone = np.flatnonzero(~known)
+    beside = np.zeros_like(known)
+    beside[:-1] |= ~known[1:]
+    beside[1:] |= ~known[:-1]
+    at = np.flatnonzero(known & beside)
     between = np.interp(gone, at, (values[at] - origin).astype(np.float64))
     values[gone] = origin + np.rint(between).astype(np.int64)
     return values

@@ -55,6 +55,7 @@ def stream_document(metrics: StreamMetrics) -> Json:
         "residual_ratio": {_ms(buffer): share.ratio for buffer, share in metrics.residual.items()},
         "required_buffer_ms": None if required is None or math.isinf(required) else required / 1e6,
         "e_model": None if metrics.e_model is None else _e_model(metrics.e_model),
+        "intervals": None if metrics.intervals is None else metrics.intervals.to_json(),
         "loss_model": {"gilbert": _model(metrics.gilbert), "elliott": _model(metrics.elliott)},
         "over_time": [
             {

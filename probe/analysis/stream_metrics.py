@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from probe.analysis.burst_gap import BurstGap, burst_gap
-from probe.analysis.clock import MAX_SKEW, line_under
+from probe.analysis.clock import MAX_SKEW
 from probe.analysis.e_model import G711_PLC, Codec, Estimate, estimate
 from probe.analysis.freeze import AUDIO_FREEZE_NS, VIDEO_FREEZE_NS, Freeze, media_freezes, w3c_freezes
 from probe.analysis.gilbert import Gilbert, fit_elliott, fit_gilbert
@@ -31,11 +31,11 @@ from probe.analysis.population import JitterSummary, Share
 from probe.analysis.reorder_density import Density, densities
 from probe.analysis.reorder_metrics import Reordering, reordering_of
 from probe.analysis.results import Distribution
-from probe.analysis.rtp_jitter import integer_jitter, jitter_levels, jitter_summary, transit_units
-from probe.analysis.series import Series
-from probe.analysis.series_delay import delay_population, ipdv_population, pdv_population
+from probe.analysis.rtp_jitter import jitter_levels, jitter_summary, reported_jitter
+from probe.analysis.series import Series, delay_line
+from probe.analysis.series_delay import delay_and_pdv, ipdv_population
+from probe.analysis.stream_intervals import StreamIntervals, stream_intervals
 from probe.analysis.worst_windows import LOSS_WINDOWS_NS, LossWindow, worst_jitter, worst_loss
-from probe.metrics import NEVER
 
 DEADLINE_NS = 200_000_000
 MODEL_LIMIT_MS = 500.0
@@ -100,6 +100,7 @@ class StreamMetrics:
     elliott: Gilbert | None
     skew: float | None
     over_time: tuple[Slice, ...]
+    intervals: StreamIntervals | None
 
     @property
     def lost(self) -> int:
@@ -107,17 +108,18 @@ class StreamMetrics:
 
 
 def stream_metrics(series: Series, settings: Settings) -> StreamMetrics:
-    """All of them, two at a time: the arrays' own loops need no interpreter, the integer jitter nothing else."""
+    """All of them, two at a time: the arrays' own loops need no interpreter, the integer jitter nothing else.
+
+    What needs most memory goes first, beside the integer jitter, which needs none.
+    """
     lost, bad = series.lost, series.bad(settings.deadline_ns)
     with ThreadPoolExecutor(2) as pool:
         reported = pool.submit(_reported, series, settings.clock_hz)
-        delay = pool.submit(lambda: delay_population(series).distribution())
-        pdv = pool.submit(lambda: pdv_population(series).distribution())
+        order = pool.submit(_order, series)
+        delays = pool.submit(_delays, series, bad)
         ipdv = pool.submit(lambda: ipdv_population(series).distribution())
         jitter = pool.submit(_jitter, series)
         skew = pool.submit(slope, series)
-        reordering = pool.submit(reordering_of, series)
-        density = pool.submit(densities, series)
         playable = pool.submit(_playable, series, settings.deadline_ns)
         windows = [pool.submit(worst_loss, series, lost, window) for window in LOSS_WINDOWS_NS]
         freeze = pool.submit(_freezes, series, bad)
@@ -130,16 +132,17 @@ def stream_metrics(series: Series, settings: Settings) -> StreamMetrics:
             deadline_ns=settings.deadline_ns,
             interval_ns=series.interval_ns,
             duration_ns=series.end_ns - int(series.sent_ns[0]),
-            delay=delay.result(),
-            pdv=pdv.result(),
+            delay=delays.result()[0],
+            pdv=delays.result()[1],
+            intervals=delays.result()[2],
             ipdv=ipdv.result(),
             jitter=jitter.result()[0],
             worst_jitter_ns=jitter.result()[1],
             reported_jitter=reported.result(),
             loss=loss_pattern(lost),
             bad=burst_gap(bad),
-            reordering=reordering.result(),
-            density=density.result(),
+            reordering=order.result()[0],
+            density=order.result()[1],
             worst_loss=tuple(window.result() for window in windows),
             concealed=concealed.result(),
             freeze=freeze.result(),
@@ -151,6 +154,17 @@ def stream_metrics(series: Series, settings: Settings) -> StreamMetrics:
             skew=skew.result(),
             over_time=slices.result(),
         )
+
+
+def _order(series: Series) -> tuple[Reordering, tuple[Density, Density]]:
+    """One after the other, for memory."""
+    return reordering_of(series), densities(series)
+
+
+def _delays(series: Series, bad: Mask) -> tuple[Distribution, Distribution, StreamIntervals | None]:
+    """Delay, PDV, and the intervals that rest on the same sorted values."""
+    delay, pdv, ordered = delay_and_pdv(series)
+    return delay, pdv, stream_intervals(series, bad, ordered)
 
 
 def _jitter(series: Series) -> tuple[JitterSummary, float | None]:
@@ -168,12 +182,7 @@ def _playable(series: Series, deadline_ns: int) -> tuple[dict[int, Share], float
 
 def slope(series: Series) -> float | None:
     """Of the line under all delays, in ns a ns."""
-    arrived = np.flatnonzero(series.received_ns != NEVER)
-    if len(arrived) < 2:
-        return None
-    after = (series.sent_ns[arrived] - series.sent_ns[0]).astype(np.float64)
-    delay = series.received_ns[arrived] - series.sent_ns[arrived]
-    line = line_under(after, (delay - delay.min()).astype(np.float64))
+    line = delay_line(series)
     return None if line is None else line.slope
 
 
@@ -185,10 +194,8 @@ def is_a_clocks(metrics: StreamMetrics) -> bool:
 
 
 def _reported(series: Series, clock_hz: int) -> ReportedJitter | None:
-    reported = integer_jitter(transit_units(series, clock_hz))
-    if len(reported) == 0:
-        return None
-    return ReportedJitter(clock_hz, int(reported[-1]), int(reported.max()))
+    reported = reported_jitter(series, clock_hz)
+    return None if reported is None else ReportedJitter(clock_hz, *reported)
 
 
 def _freezes(series: Series, bad: Mask) -> dict[str, Freeze]:

@@ -7,12 +7,14 @@ already, so `LossWindow.coarse` says when to look at a longer one.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from probe.analysis.delay import Floats
 from probe.analysis.one_way import Mask
+from probe.analysis.pieces import pieces
 from probe.analysis.series import Series
 from probe.metrics import Times
 
@@ -78,7 +80,11 @@ def worst_jitter(arrived_ns: Times, levels: Floats, window_ns: int = JITTER_WIND
         return None
     at = arrived_ns[1:]
     last_start = int(at[-1]) - window_ns
-    starts = np.arange(np.searchsorted(at, last_start, "right") or 1)
-    ends = np.searchsorted(at, at[starts] + window_ns, "left")
-    total = np.r_[0.0, np.cumsum(levels)]
-    return float(((total[ends] - total[starts]) / (ends - starts)).max())
+    total = np.zeros(len(levels) + 1)
+    np.cumsum(levels, out=total[1:])
+    worst = -math.inf
+    for starts in pieces(int(np.searchsorted(at, last_start, "right")) or 1):
+        ends = np.searchsorted(at, at[starts] + window_ns, "left")
+        means = (total[ends] - total[starts]) / (ends - np.arange(starts.start, starts.stop))
+        worst = max(worst, float(means.max()))
+    return worst

@@ -14,6 +14,7 @@ from probe.errors import ConfigError
 from probe.impairment.profile import Loss, NetworkProfile
 from probe.records import Json
 from probe.report.analyze_facts import facts_lines, rtcp_line, stream_name
+from probe.report.analyze_intervals import interval_line
 from probe.report.analyze_model import model_lines
 from probe.report.analyze_strips import strips
 from probe.report.document import encode
@@ -133,7 +134,7 @@ def analysis_report(analysis: Analysis) -> Iterator[RenderableType]:
     yield Text("")
     yield from strips(streams)
     for stream in streams:
-        for line in (rtcp_line(stream), *model_lines(stream)):
+        for line in (rtcp_line(stream), interval_line(stream), *model_lines(stream)):
             if line:
                 yield Text(f"#{stream.number}  {line}")
     if total > MOST:

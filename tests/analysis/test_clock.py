@@ -47,6 +47,16 @@ def test_it_is_the_highest_such_line_at_the_mean_time(points: list[tuple[int, in
     assert line.slope * t.mean() + line.intercept == pytest.approx(best)
 
 
+@pytest.mark.parametrize("piece", [1, 7, 64])
+def test_a_line_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    random = np.random.default_rng(8)
+    t = np.arange(200.0)
+    y = 1e-3 * t + random.gamma(2, 5, 200)
+    whole = line_under(t, y)
+    monkeypatch.setattr("probe.analysis.pieces.PIECE", piece)
+    assert line_under(t, y) == whole
+
+
 def test_no_line_without_two_times() -> None:
     assert line_under(np.array([1.0]), np.array([2.0])) is None
     assert line_under(np.array([1.0, 1.0]), np.array([2.0, 3.0])) is None

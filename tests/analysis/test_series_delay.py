@@ -9,6 +9,7 @@ import pytest
 
 from probe.analysis.series_delay import (
     delay,
+    delay_and_pdv,
     delay_population,
     ipdv_population,
     ipdv_series,
@@ -54,6 +55,8 @@ def test_rfc_5481_examples(
     assert in_ms(delay(series)) == delays
     assert pdv_population(series).finite.tolist() == sorted(v for v in expected_pdv if v is not None)
     assert pdv_population(series).infinite == delays.count(None)
+    both = [population(series).distribution() for population in (delay_population, pdv_population)]
+    assert list(delay_and_pdv(series)[:2]) == both
     assert ipdv_population(series).n == len(delays) - expected_ipdv.count(U)
 
 

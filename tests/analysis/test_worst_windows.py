@@ -40,8 +40,9 @@ def test_no_window_is_worse(bits: list[bool], packets: int) -> None:
     assert sum(bits[first : first + width]) == found.lost
 
 
-@pytest.mark.parametrize("window", [100 * MS, 15 * S])
-def test_worst_jitter(window: int) -> None:
+@pytest.mark.parametrize(("window", "piece"), [(100 * MS, 7), (100 * MS, 1 << 18), (15 * S, 7)])
+def test_worst_jitter(monkeypatch: pytest.MonkeyPatch, window: int, piece: int) -> None:
+    monkeypatch.setattr("probe.analysis.pieces.PIECE", piece)
     random = np.random.default_rng(11)
     series = trace((50 + random.gamma(1, 30, 100)).tolist())
     levels = jitter_levels(series)

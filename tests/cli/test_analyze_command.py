@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from probe.cli import app
@@ -49,6 +50,30 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     shown = capsys.readouterr()
     assert shown.out == ""
     return shown.err
+
+
+def test_what_the_values_are_worth_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Losses in runs of 25 are some 25 times fewer than they look; of less than 5 s nothing is known."""
+    bursts = np.repeat(np.random.default_rng(1).random(200) < 0.1, 25).tolist()
+    path = table(tmp_path, steady([None if gone else 50.0 + i % 7 for i, gone in enumerate(bursts)]))
+    (stream,) = analyze(capsys, path)["streams"]
+    found = stream["intervals"]
+    assert (found["confidence"], found["block_packets"], found["blocks"]) == (0.95, 50, 100)
+    loss = found["loss_ratio"]
+    assert loss["n_eff"] == pytest.approx(5000 / 25, rel=0.5)
+    assert loss["low"] < stream["loss_ratio"] < loss["high"]
+    assert found["residual_ratio"] == loss
+    assert found["pdv_ms"]["p50"] == {
+        "low": 3,
+        "high": 3,
+        "n_eff": found["pdv_ms"]["p50"]["n_eff"],
+        "infinite": [],
+    }
+    assert found["pdv_ms"]["p99"]["infinite"] == ["low", "high"]
+    assert execute(app, ["analyze", str(path)]) == 0
+    assert "95 % intervals, by how 100 blocks of 50 packets differ: loss " in capsys.readouterr().out
+    short = analyze(capsys, table(tmp_path, steady([50.0] * 200)))
+    assert short["streams"][0]["intervals"] is None
 
 
 def test_the_document_has_the_contracts_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
