@@ -16,7 +16,8 @@ class Event:
     6412 3.6.3), `by_time_ms` from the last arrival before to the first after (RFC 6201 2), None where too little
     was offered to tell; `agree`: within a packet and the usual variation. `time_to_recover_ms` and `ramp_t90_ms` are
     infinite if not good again within `observed_ms` (the end, or the next event). `unsent` counts what the sender
-    gave up from the start on, `limited_ms` how long after the end it last did.
+    gave up from the start on, `limited_ms` how long after the end it last did. `catch_up_ms` is `detection_ms`,
+    `repair_ms` and `drain_ms` together (`recovery_speed.CatchUp`); None where there was nothing to catch up with.
     """
 
     way: str
@@ -32,6 +33,9 @@ class Event:
     time_to_recover_ms: float | None
     observed_ms: float
     catch_up_ms: float | None
+    detection_ms: float | None
+    repair_ms: float | None
+    drain_ms: float | None
     ramp_t90_ms: float | None
     limited_ms: float | None
 

@@ -158,7 +158,7 @@ class _Way:
             agree=_agree(by_loss, by_time, usual, self._interval_ns + series.interval_ns),
             time_to_recover_ms=found.time_to_recover_ns / 1e6 if found else None,
             observed_ms=max(0, series.end_ns - span.ended_ns) / 1e6,
-            catch_up_ms=_catch_up_ms(found),
+            **_caught_up(found),
             ramp_t90_ms=None if ramp is None else ramp / 1e6,
             limited_ms=float(after[-1] - span.ended_ns) / 1e6 if len(after) else None,
         )
@@ -175,11 +175,14 @@ def _within(times: Times, start_ns: int, end_ns: int) -> Times:
     return times[first:last]
 
 
-def _catch_up_ms(found: Recovery | None) -> float | None:
-    """What was held is there at the end itself: before it, counted from the smallest delay."""
-    if found is None or found.catch_up_ns is None:
-        return None
-    return max(0, found.catch_up_ns) / 1e6
+def _caught_up(found: Recovery | None) -> dict[str, float | None]:
+    """By the names of `Event`."""
+    names = ("catch_up_ms", "detection_ms", "repair_ms", "drain_ms")
+    if found is None or found.catch_up is None:
+        return dict.fromkeys(names)
+    parts = found.catch_up
+    values = (parts.whole_ns, parts.detection_ns, parts.repair_ns, parts.drain_ns)
+    return {name: value / 1e6 for name, value in zip(names, values, strict=True)}
 
 
 def _silence(series: Series, span: Span) -> int | None:

@@ -41,17 +41,30 @@ def baseline(series: Series, deadline_ns: int, until_ns: int) -> Baseline | None
 
 
 @dataclass(frozen=True, slots=True)
+class CatchUp:
+    """From an event's end to the last arrival of a packet that it delayed or had repaired, in three parts.
+
+    `detection_ns` is to the first arrival after it, which says that the path is back and shows the gap; `repair_ns`
+    from there to the last packet that was lost and repaired; `drain_ns` from there to the last that only waited.
+    """
+
+    detection_ns: int
+    repair_ns: int
+    drain_ns: int
+
+    @property
+    def whole_ns(self) -> int:
+        return self.detection_ns + self.repair_ns + self.drain_ns
+
+
+@dataclass(frozen=True, slots=True)
 class Recovery:
     """`time_to_recover_ns` is infinite if the stream was not good again within the `observed_ns` after
-    the event.
-
-    `catch_up_ns` is from the event's end to the last arrival of a packet that the event delayed or had
-    repaired; None if there was none.
-    """
+    the event. `catch_up` is None where it delayed nothing and nothing was repaired."""
 
     time_to_recover_ns: float
     observed_ns: int
-    catch_up_ns: int | None
+    catch_up: CatchUp | None
 
 
 def recover(
@@ -82,12 +95,25 @@ def recover(
     touched = (departed >= started_ns) & (delay > limit) & (delay != BEYOND)
     if recovered is not None:
         touched &= departed < recovered
-    last = int((departed[touched] + delay[touched]).max()) if touched.any() else None
     return Recovery(
         time_to_recover_ns=math.inf if recovered is None else float(recovered - ended_ns),
         observed_ns=max(0, series.end_ns - ended_ns),
-        catch_up_ns=None if last is None else last + path_delay_ns - ended_ns,
+        catch_up=_catch_up(series, touched, ended_ns, path_delay_ns) if touched.any() else None,
     )
+
+
+def _catch_up(series: Series, touched: Mask, ended_ns: int, path_delay_ns: int) -> CatchUp:
+    """What was held is there at the end itself: before it, counted from the smallest delay."""
+    delay = series.playable_after()
+    came = delay != BEYOND
+    after = (series.departed()[came] + delay[came]) - ended_ns
+    touched, lost = touched[came], series.lost[came]
+    whole = max(0, int(after[touched].max()) + path_delay_ns)
+    first = int(after.min(where=after >= 0, initial=BEYOND - path_delay_ns)) + path_delay_ns
+    detection = min(first, whole)
+    repaired = int(after.max(where=touched & lost, initial=-path_delay_ns)) + path_delay_ns
+    repair = max(0, min(repaired, whole) - detection)
+    return CatchUp(detection, repair, whole - detection - repair)
 
 
 def _lasting(departed: Times, delay: Times, limits: tuple[int, int, float], sustained_ns: int) -> Mask:

@@ -35,6 +35,7 @@ def outages(sessions: Sequence[SessionSummary]) -> Grid:
             Column("by time\nms", drop=2),
             Column("recovered\nafter ms"),
             Column("caught\nup ms", drop=1),
+            Column("= detection +\nrepair + drain", drop=6),
             Column("goodput\nt90 ms", drop=4),
             Column("un-\nsent", drop=5),
         ]
@@ -70,9 +71,16 @@ def _cells(event: Event) -> list[str]:
         milliseconds(event.by_time_ms) + differ,
         _until_good(event.time_to_recover_ms, event.observed_ms),
         milliseconds(event.catch_up_ms),
+        _parts(event),
         _until_good(event.ramp_t90_ms, event.observed_ms),
         count(event.unsent),
     ]
+
+
+def _parts(event: Event) -> str:
+    if event.catch_up_ms is None:
+        return NO_DATA
+    return " + ".join(milliseconds(part) for part in (event.detection_ms, event.repair_ms, event.drain_ms))
 
 
 def _until_good(value: float | None, observed_ms: float) -> str:

@@ -128,12 +128,17 @@ def test_an_outage_of_a_second_over_udp() -> None:
     event, _, _ = one_second("udp")
     assert (event.lost, event.by_loss_ms, event.by_time_ms, event.agree) == (50, 1000, 1020, True)
     assert event.time_to_recover_ms is not None and event.time_to_recover_ms <= 20
-    assert event.catch_up_ms is not None  # the last of the lost, asked for again
+    # The first packet after it shows the gap, and the last of the lost is asked for again.
+    assert event.detection_ms is not None and event.repair_ms is not None
+    assert event.detection_ms <= 20
+    assert event.repair_ms >= 100  # a round trip of the path
+    assert (event.drain_ms, event.catch_up_ms) == (0, event.detection_ms + event.repair_ms)
 
 
 def test_an_outage_of_a_second_over_quic_datagrams() -> None:
     event, delays, missing = one_second("quic-datagram")
     assert (event.lost + event.unsent, event.agree, event.catch_up_ms) == (50, True, None)
+    assert (event.detection_ms, event.repair_ms, event.drain_ms) == (None, None, None)
     assert event.time_to_recover_ms is not None and event.time_to_recover_ms <= 20
     at = int(event.started_ms // 250) + 1
     assert missing[at] == 1 and delays[at] is None

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from probe.analysis.recovery_speed import Baseline, Recovery, baseline, recover
+from probe.analysis.recovery_speed import Baseline, CatchUp, Recovery, baseline, recover
 from probe.analysis.series import Series
-from tests.analysis.made import MS, S
+from tests.analysis.made import MS, S, times
 from tests.analysis.traces import trace
 
 STARTED, ENDED = 1400 * MS, 1600 * MS
@@ -27,13 +27,24 @@ def test_t37_quic_stream() -> None:
     """All that waited comes at 1.751 s; the first packet on time again is that sent at 1.70 s."""
     found = measured(trace(QUIET + ON_STREAM + [50.0] * 300), path_delay_ns=50 * MS)
     assert found.time_to_recover_ns == 100 * MS
-    assert found.catch_up_ns == 151 * MS
+    assert found.catch_up == CatchUp(151 * MS, 0, 0)  # at the application nothing is seen before
 
 
 def test_t37_quic_datagram() -> None:
     """Ten are missing, all later ones are on time: nothing to catch up with."""
     series = trace(QUIET + [None] * 10 + [50.0] * 300)
     assert measured(series) == Recovery(0, 6000 * MS, None)
+
+
+def test_catching_up_is_detection_repair_and_drain() -> None:
+    """The path is back 30 ms after the event; the last of the lost is asked for again by then and 150 ms later here;
+    what had queued behind an old packet is there 40 ms after that."""
+    delays: list[float | None] = [*QUIET, *[None] * 10, 80, 60, *[50.0] * 5, 50 + 80, *[50.0] * 300]
+    repaired: list[float | None] = [None] * len(delays)
+    repaired[79] = 1600 + 50 + 180
+    found = measured(trace(delays, repaired_ns=times(repaired)))
+    assert found.catch_up == CatchUp(30 * MS, 150 * MS, 40 * MS)
+    assert found.catch_up.whole_ns == 220 * MS
 
 
 def test_it_must_last() -> None:

@@ -39,5 +39,5 @@ def test_a_row_an_event() -> None:
     with console.capture() as shown:
         console.print(outages([session]))
     (row,) = [line for line in shown.get().splitlines() if "loss run, seen" in line]
-    assert row.split()[-8:] == ["4.0", "1000.0", "1000.0", "1020.0", "0.0", "–", "0.0", "0"]
+    assert row.split()[-9:] == ["4.0", "1000.0", "1000.0", "1020.0", "0.0", "–", "–", "0.0", "0"]
     assert "recovered after:" in shown.get()
