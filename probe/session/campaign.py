@@ -10,9 +10,9 @@ from pathlib import Path
 
 from probe.errors import ConfigError
 from probe.net.job import USUAL, Carriage
-from probe.plan.estimate import estimate_session
 from probe.plan.loaded import LoadedPlan
 from probe.records import Json
+from probe.session import volume
 from probe.session.appointed import diary_in, manifest_of, plan_digest
 from probe.session.diary import Appointment, Standing, lanes_of, make_diary, standing
 from probe.session.run import vantage_named
@@ -137,10 +137,10 @@ def _check_same(found: Campaign, options: CampaignOptions) -> None:
 def _check_rate(loaded: LoadedPlan, max_rate: int | None) -> None:
     for lanes in lanes_of(loaded.plan).values() if max_rate is not None else ():
         for spec in (spec for lane in lanes.values() for spec in lane.sessions):
-            rate = estimate_session(spec).rate_bps
+            rate = volume.rate_bps(spec)
             if max_rate is not None and rate > max_rate:
                 raise ConfigError(
-                    f"a session of '{spec.scenario_name}' sends {rate / 1000:.0f} kbit/s to a node, "
-                    f"--max-rate allows {max_rate / 1000:.0f}",
+                    f"a session of '{spec.scenario_name}' over {spec.transport} sends {rate / 1000:.0f} kbit/s to a "
+                    f"node, IP headers counted, --max-rate allows {max_rate / 1000:.0f}",
                     hint="fewer calls or a lower bitrate; a stream sent slower would be another one",
                 )

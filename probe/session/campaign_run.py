@@ -30,6 +30,10 @@ SKIPPED = "skipped.json"
 """Sessions that were due while the machine was not quiet, with the reason; a part of those missed."""
 _POLL_S = 30.0
 _QUIET_POLL_S = 5.0
+_LATE_S = 2.0
+"""What begins later than this after its time waits until no other session is under way: after a sleep, or when the
+machine is quiet again, the sessions of many nodes are due at once, and would be measured in a burst."""
+_TURN_POLL_S = 0.5
 
 
 @dataclass(slots=True)
@@ -78,6 +82,7 @@ class CampaignRun:
         self._lanes = lanes_of(loaded.plan)
         self._vantage: Vantage | None = vantage_named(loaded, options.vantage)
         self._begun = stored_sessions(campaign.results, campaign.run_id)
+        self._under_way = 0
         self.spent = self._spent_before()
         """Bytes on the wire, of sessions that ended and, as foreseen, of those under way."""
         self.skipped: dict[str, str] = dict(skipped_in(campaign))
@@ -126,8 +131,12 @@ class CampaignRun:
                 elif (objection := self._quiet()) is not None:
                     await self._pause(_QUIET_POLL_S)
                     await self._note_late(writer, appointment, objection)
+                elif left < -_LATE_S and self._under_way:
+                    await self._pause(_TURN_POLL_S)
                 elif self._within_cap(appointment):
+                    self._under_way += 1
                     await self._measure(appointment, writer)
+                    self._under_way -= 1
         except BaseException:
             self._stopping.set()
             raise

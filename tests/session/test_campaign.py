@@ -55,6 +55,6 @@ def test_two_processes_do_not_measure_one_campaign(tmp_path: Path) -> None:
 
 
 def test_a_rate_above_the_cap_is_told_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"a session of 'voice' sends \d+ kbit/s to a node"):
+    with pytest.raises(ConfigError, match=r"a session of 'voice' over udp sends \d+ kbit/s to a node"):
         opened(tmp_path, datetime(2026, 11, 22, tzinfo=UTC), max_rate=1000)
     assert not (tmp_path / "results").exists()

@@ -32,8 +32,8 @@ HOUR = 3600.0
 class World:
     """A wall clock that can be set, and the sessions that were measured in it."""
 
-    def __init__(self, folder: Path, days: int = 2) -> None:
-        (folder / "plan.yaml").write_text(PLAN)
+    def __init__(self, folder: Path, days: int = 2, plan: str = PLAN) -> None:
+        (folder / "plan.yaml").write_text(plan)
         self.loaded: LoadedPlan = load_plan(str(folder / "plan.yaml"))
         self.options = CampaignOptions(folder / "results", days, 7)
         self.campaign: Campaign = open_campaign(self.loaded, self.options, EPOCH)
@@ -125,6 +125,31 @@ def during(world: World, hours: float) -> float:
     """Seconds until so long into the first evening."""
     evening = next(one.opens for one in world.campaign.diary if one.window == "peak" and one.opens > EPOCH)
     return (evening - EPOCH).total_seconds() + hours * HOUR
+
+
+@pytest.mark.parametrize("reason", ["asleep", "busy"])
+def test_what_is_late_is_measured_one_after_the_other(tmp_path: Path, reason: str) -> None:
+    text = PLAN.replace("repeat: 4", "repeat: 99").replace("duration: 1s", "duration: 20s")
+    for name in ("gamma", "delta", "epsilon"):
+        nodes = "[{name: jkt-1, endpoint: emulated, path: {peak: id-4g-evening, offpeak: id-4g-day}}]"
+        text = text.replace("\nscenarios:", f"\n  - name: {name}\n    nodes: {nodes}\nscenarios:", 1)
+    world = World(tmp_path, days=1, plan=text)
+    began = during(world, 0.5)
+    awake = EPOCH + timedelta(seconds=began + 300)
+    world.until(began)
+    if reason == "asleep":
+        world.ahead_s += 300
+    else:
+        world.busy = lambda now: "load 3.00 a processor, limit 1" if now < awake else None
+    world.until(began + 1200)
+    world.check()
+    starts = sorted(at for _, at in world.measured if awake <= at)
+    seconds = world.campaign.diary[0].seconds
+    late = [at for one, at in world.measured if awake <= at and at > one.starts + timedelta(seconds=2)]
+    assert late
+    for at in late:  # whatever began before it is over
+        assert all(other >= at or other + timedelta(seconds=seconds) <= at for other in starts if other != at)
+    assert max(Counter(starts).values()) == 1
 
 
 @pytest.mark.parametrize("awake", [True, False])

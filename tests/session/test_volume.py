@@ -8,12 +8,14 @@ import pytest
 
 from probe.plan.expand import SessionSpec
 from probe.plan.scenario import Scenario
-from probe.session.volume import UDP_BYTES, foreseen, repairs
+from probe.session.volume import UDP_BYTES, foreseen, rate_bps, repairs
 from tests.session.test_virtual import record
 
 # Bytes of IPv4 packets that `lo` counted in a namespace with nothing else in it: `probe run` of 20 s of voice
 # against `probe node`, control channel and all.
 COUNTED = {"udp": 291_602, "quic-datagram": 481_898, "quic-stream": 491_517}
+# Bits a second of IPv4 packets to the node's port in the middle of such a session, seen by dumpcap.
+SEEN = {"udp": 53_600, "quic-datagram": 91_200, "quic-stream": 93_300}
 
 
 def spec(transport: str, **recovery: object) -> SessionSpec:
@@ -24,6 +26,15 @@ def spec(transport: str, **recovery: object) -> SessionSpec:
 @pytest.mark.parametrize("transport", COUNTED)
 def test_what_is_foreseen_is_what_was_counted(transport: str) -> None:
     assert foreseen(spec(transport, nack=True)) == pytest.approx(COUNTED[transport], rel=0.05)
+
+
+@pytest.mark.parametrize("transport", SEEN)
+def test_the_rate_is_what_was_seen_on_the_wire(transport: str) -> None:
+    assert rate_bps(spec(transport, nack=True)) == pytest.approx(SEEN[transport], rel=0.03)
+
+
+def test_a_protected_stream_sends_at_a_higher_rate() -> None:
+    assert rate_bps(spec("udp", red=1)) > 1.5 * rate_bps(spec("udp", nack=True))
 
 
 def test_remedies_that_leave_with_the_media_are_foreseen() -> None:
