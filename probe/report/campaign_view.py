@@ -52,6 +52,7 @@ class CampaignView:
         live = Live(console=err, auto_refresh=False, transient=True)
         self._finished.set()
         assessment: Assessment | None = None
+        objection: str | None = None
         with live if redrawn else contextlib.nullcontext():
             while True:
                 news = self._finished.is_set() and not self._running
@@ -60,9 +61,10 @@ class CampaignView:
                     assessment = await asyncio.to_thread(self._evidence.assess)
                 if redrawn:
                     live.update(Group(*self._lines(run, assessment)), refresh=True)
-                elif news:
+                elif news or (run.objection is not None and objection is None):
                     for line in self._lines(run, assessment):
                         err.print(line)
+                objection = run.objection
                 await asyncio.sleep(_REDRAW_S if redrawn else _LOOK_S)
 
     def _lines(self, run: CampaignRun, assessment: Assessment | None) -> list[Text]:
@@ -70,6 +72,8 @@ class CampaignView:
             status_lines(self._campaign, run.standing(), wall_clock(), run.skipped, assessment, None)
         )
         lines.append(Text(f"{run.spent / 1e6:.1f} MB on the wire so far"))
+        if run.objection is not None:
+            lines.append(Text(f"waiting until this machine is quiet: {run.objection}", style="yellow"))
         lines += [
             Text(f"now: {one_line(progress.record)}, {progress.phase}, {progress.sent} sent")
             for progress in self._running.values()

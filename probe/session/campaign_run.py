@@ -23,7 +23,7 @@ from probe.session.run import vantage_named
 from probe.session.stopping import Stopping
 from probe.store.documents import Unreadable, read_json
 from probe.store.layout import run_folder
-from probe.store.resume import finished_record, stored_sessions
+from probe.store.resume import at_node, finished_record, stored_sessions
 from probe.store.writer import RunWriter
 
 SKIPPED = "skipped.json"
@@ -87,6 +87,8 @@ class CampaignRun:
         """Bytes on the wire, of sessions that ended and, as foreseen, of those under way."""
         self.skipped: dict[str, str] = dict(skipped_in(campaign))
         """Why a session that was due was not measured, by its number."""
+        self.objection: str | None = None
+        """Why a session that is due is not begun at this moment."""
         self.capped = False
         """Whether the data cap ended the campaign."""
 
@@ -128,18 +130,32 @@ class CampaignRun:
                 left = self._left(appointment)
                 if left > 0:
                     await self._pause(min(left, _POLL_S))
-                elif (objection := self._quiet()) is not None:
+                elif (objection := self._objection()) is not None:
                     await self._pause(_QUIET_POLL_S)
                     await self._note_late(writer, appointment, objection)
                 elif left < -_LATE_S and self._under_way:
                     await self._pause(_TURN_POLL_S)
-                elif self._within_cap(appointment):
-                    self._under_way += 1
-                    await self._measure(appointment, writer)
-                    self._under_way -= 1
+                else:
+                    await self._take_turn(appointment, writer)
         except BaseException:
             self._stopping.set()
             raise
+
+    async def _take_turn(self, appointment: Appointment, writer: RunWriter) -> None:
+        """Measure, unless another campaign of this results folder is at the node: then wait a moment."""
+        endpoint = self._lanes[appointment.vendor, appointment.node][appointment.window].node.endpoint
+        alone = contextlib.nullcontext(enter_result=True)  # an emulated node is this campaign's own
+        with alone if endpoint.emulated else at_node(self._campaign.results, str(endpoint)) as free:
+            if free and self._within_cap(appointment):
+                self._under_way += 1
+                await self._measure(appointment, writer)
+                self._under_way -= 1
+        if not free:
+            await self._pause(_TURN_POLL_S)
+
+    def _objection(self) -> str | None:
+        self.objection = self._quiet()
+        return self.objection
 
     def _next(self, appointments: Sequence[Appointment]) -> Appointment | None:
         """The first that was not begun and may still begin in time."""

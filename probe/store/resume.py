@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -52,15 +53,32 @@ def manifests(root: Path, kind: str) -> Iterator[Json]:
 @contextmanager
 def beginning(root: Path) -> Iterator[None]:
     """Look for a run to go on with, and begin one: a process at a time. Raises StoreError."""
-    folder = root / "runs"
-    try:
-        make_folder(folder)
-        descriptor = os.open(folder / ".beginning", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise cannot_write(folder, error.errno, str(error)) from error
-    try:
+    with _lock_file(root, ".beginning") as (_, descriptor):
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def at_node(root: Path, endpoint: str) -> Iterator[bool]:
+    """Whether no other campaign that keeps its results here is at this node now; until the end none will be.
+
+    Raises StoreError.
+    """
+    digest = hashlib.sha256(endpoint.encode()).hexdigest()[:16]
+    with _lock_file(root, f".node-{digest}") as (path, descriptor):
+        yield _try(path, descriptor, fcntl.LOCK_EX)
+
+
+@contextmanager
+def _lock_file(root: Path, name: str) -> Iterator[tuple[Path, int]]:
+    path = root / "runs" / name
+    try:
+        make_folder(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise cannot_write(path.parent, error.errno, str(error)) from error
+    try:
+        yield path, descriptor
     finally:
         os.close(descriptor)
 

@@ -21,7 +21,7 @@ from probe.session.campaign import Campaign, CampaignOptions, open_campaign
 from probe.session.campaign_run import CampaignRun, skipped_in
 from probe.session.diary import PATIENCE, Appointment
 from probe.session.stopping import Stopping
-from probe.store.resume import stored_sessions
+from probe.store.resume import at_node, stored_sessions
 from probe.store.writer import RunWriter
 from tests.session import virtual_time
 from tests.session.short_campaign import EPOCH, PLAN
@@ -33,6 +33,7 @@ class World:
     """A wall clock that can be set, and the sessions that were measured in it."""
 
     def __init__(self, folder: Path, days: int = 2, plan: str = PLAN) -> None:
+        folder.mkdir(exist_ok=True)
         (folder / "plan.yaml").write_text(plan)
         self.loaded: LoadedPlan = load_plan(str(folder / "plan.yaml"))
         self.options = CampaignOptions(folder / "results", days, 7)
@@ -125,6 +126,24 @@ def during(world: World, hours: float) -> float:
     """Seconds until so long into the first evening."""
     evening = next(one.opens for one in world.campaign.diary if one.window == "peak" and one.opens > EPOCH)
     return (evening - EPOCH).total_seconds() + hours * HOUR
+
+
+def test_a_node_at_which_another_campaign_is_has_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "0123456789abcdef")
+    real = 'vendors:\n  - name: alpha\n    key: "${KEY}"\n    nodes: [{name: jkt-1, endpoint: "probe://192.0.2.1:40000"}]'
+    old = PLAN[PLAN.index("vendors:") : PLAN.index("  - name: beta")]
+    world = World(tmp_path, days=1, plan=PLAN.replace(old, f"{real}\n"))
+    with at_node(world.options.results, "probe://192.0.2.1:40000") as first:
+        assert first
+        world.until(25 * HOUR)
+        assert {one.vendor for one, _ in world.measured} == {"beta"}
+    world.check()
+    other = World(tmp_path / "b", days=1, plan=PLAN.replace(old, f"{real}\n"))
+    other.until(25 * HOUR)
+    other.check()
+    assert {one.vendor for one, _ in other.measured} == {"alpha", "beta"}
 
 
 @pytest.mark.parametrize("reason", ["asleep", "busy"])
