@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.arrays import ascending, count_up, first_occurrences, last_rows, occurrences
+from probe.methods.arrays import ascending, count_up, first_occurrences, last_rows, occurrences, repeats
 from probe.methods.batch import Batch
 from probe.methods.nack import NackList
 from probe.methods.protection import RepairCounts
@@ -51,6 +51,7 @@ class Arrivals:
         """Packets of which a first transmission has come back."""
         self._rows, self._streams, self._packets, self._token = rows, streams, packets, token
         self._media_ssrc = media_ssrc
+        self._expected = media.expectation(media.REFLECTION_KIND, token)
         self._nack, self._counts = nack, counts
         self._received_ns, self._stamps = rows["received_ns"], rows["stamps"]
         self._node_received_ns, self._node_sent_ns = rows["node_received_ns"], rows["node_sent_ns"]
@@ -102,19 +103,19 @@ class Arrivals:
             self._stamps[earlier] |= _NODE_SENT
 
     def take_usual(self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]) -> bool:
-        """Take a batch in which nothing is unusual: sound reflections of packets of different streams, in the
-        order of the schedule, of which nothing has been heard yet. False, and nothing done, for any other."""
+        """Take a batch in which nothing is unusual: sound reflections of packets of different streams, in any
+        order, of which nothing has been heard yet. False, and nothing done, for any other."""
         index, sequence = words[:, media.W_INDEX], words[:, media.W_REFLECTED]
         if max(np.maximum.reduce(index), np.maximum.reduce(sequence)) >= self._packets:
             return False
         keys = index.astype(np.int64)
         keys *= self._streams
         keys += stream
-        if keys[-1] - keys[0] >= self._streams or not ascending(keys):
+        if len(repeats(stream)[0]):
             return False
         if np.count_nonzero(self._node_sent_ns[keys] != NEVER):
             return False
-        if not media.all_sound(batch.data, batch.size, words, media.REFLECTION_KIND, self._token):
+        if not media.all_sound(batch.data, batch.size, words, self._expected):
             return False
         self._note_counters(int(words[-1, media.W_COUNTERS]))
         arrived, left = media.read_times(batch.data)
@@ -164,7 +165,7 @@ class Arrivals:
         if (
             int(words[:, media.W_INDEX].max()) >= self._packets
             or int(words[:, media.W_REFLECTED].max()) >= self._packets
-            or not media.all_sound(batch.data, batch.size, words, media.REFLECTION_KIND, self._token)
+            or not media.all_sound(batch.data, batch.size, words, self._expected)
         ):
             batch, words, stream = self._only_good(batch, words, stream)
             if not len(stream):

@@ -58,6 +58,13 @@ class Batch(NamedTuple):
         return self
 
 
+def all_from(address: NDArray[np.uint8], peer: bytes | None) -> bool:
+    """Whether all of one address and more are `peer`."""
+    words = address.reshape(-1).view(np.uint32)
+    row = ADDRESS_BYTES // words.itemsize
+    return address[0].tobytes() == peer and not np.count_nonzero(words[row:] != words[:-row])
+
+
 def no_address(count: int) -> NDArray[np.uint8]:
     """(count, 28) zeros: the only peer there is. Not to be written to."""
     return _NOBODY[:count] if count <= len(_NOBODY) else np.zeros((count, ADDRESS_BYTES), np.uint8)

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.arrays import ascending, first_occurrences, mark, occurrences
-from probe.methods.batch import ADDRESS_BYTES, FOREVER, Batch, empty_batch, join
+from probe.methods.arrays import counted, distinct, first_occurrences, mark, occurrences, repeats
+from probe.methods.batch import ADDRESS_BYTES, FOREVER, Batch, all_from, empty_batch, join
 from probe.methods.nack import NackList
 from probe.methods.protection import UNPROTECTED, Protection, Restorer
 from probe.methods.reflections import Downstream, NodeCounts
@@ -55,6 +55,7 @@ class ReflectedSession:
         self.slots = slice(ssrc_base & media.SLOT_MASK, (ssrc_base & media.SLOT_MASK) + streams)
         self._ssrc_base, self._streams, self._packets = ssrc_base, streams, packets
         self._short_token = int.from_bytes(token[:4], "big")
+        self._expected = media.expectation(media.MEDIA_KIND, self._short_token)
         self._rate_pps = rate_pps
         self._first_ns = NEVER
         self._arrived = 0
@@ -159,19 +160,24 @@ class ReflectedSession:
             return len(words)
         if self._restorer:
             return self._receive_protected(self._restorer, batch)
-        stream = words[:, media.W_SSRC] - np.uint32(self._ssrc_base)
-        if (
-            int(stream.max()) < self._streams
-            and int(words[:, media.W_INDEX].max()) < self._packets
-            and batch.address.tobytes() == self._bound * len(words)
-            and media.all_sound(batch.data, batch.size, words, media.MEDIA_KIND, self._short_token)
-            and self._allowed(batch.time_ns) >= len(words)
-        ):
-            self._arrived += len(words)
-            if not self._take_usual(batch, words, stream.astype(np.int64)):
-                self._take_originals(batch, words, stream.astype(np.int64))
+        if self.receive_usual(batch, words):
             return 0
         return self._sort_out(batch, words, self._take_policed)
+
+    def receive_usual(self, batch: Batch, words: NDArray[np.uint32]) -> bool:
+        """Take packets of which each is a sound original of ours that has not been seen before, in any order.
+        False, and nothing done, for any other batch; `receive` of it does the same, packet for packet."""
+        stream = words[:, media.W_SSRC] - np.uint32(self._ssrc_base)
+        if (
+            np.maximum.reduce(stream) >= self._streams
+            or np.maximum.reduce(words[:, media.W_INDEX]) >= self._packets
+            or self._restorer
+            or not all_from(batch.address, self._bound)
+            or not media.all_sound(batch.data, batch.size, words, self._expected)
+            or self._allowed(batch.time_ns) < len(words)
+        ):
+            return False
+        return self._take_usual(batch, words, stream.astype(np.int64))
 
     def _receive_protected(self, restorer: Restorer, batch: Batch) -> int:
         """`receive` of a session whose media carries remedies."""
@@ -268,19 +274,21 @@ class ReflectedSession:
             self._nack.on_received(stream, index, batch.time_ns, repair=True)
 
     def _take_usual(self, batch: Batch, words: NDArray[np.uint32], stream: NDArray[np.int64]) -> bool:
-        """Take originals in the order of the schedule, none of which has been seen. False, and nothing done,
-        for any other."""
         index = words[:, media.W_INDEX].astype(np.int64)
         key = index * self._streams
         key += stream
         start, end = self.counts.logged, self.counts.logged + len(key)
-        if not ascending(key) or end > len(self._log):
+        again, first = repeats(stream)
+        if (
+            end > len(self._log)
+            or np.count_nonzero(self._seen[key])
+            or (len(again) and (np.count_nonzero(key[again] == key[first]) or not distinct(key[again])))
+        ):
             return False
-        if np.count_nonzero(self._seen[key]):
-            return False
+        before = counted(stream, again)
         self._seen[key] = True
+        self._arrived += len(key)
         self.counts.received += len(key)
-        before = occurrences(stream) if key[-1] - key[0] >= self._streams else None
         self._tell_nack(batch, words, stream, index, before)
         rows = self._columns
         rows["t2"][start:end], rows["size"][start:end] = batch.time_ns, batch.size
@@ -288,7 +296,7 @@ class ReflectedSession:
         rows["flags"][start:end] = log.KERNEL_T2 if batch.kernel_stamped else 0
         self.counts.logged = end
         if self._down:
-            self._down.turn_round(batch, words, stream, before, np.arange(start, end))
+            self._down.turn_round(batch, words, stream, before, slice(start, end))
         else:
             rows["t3"][start:end], rows["down_seq"][start:end] = NEVER, -1
         return True

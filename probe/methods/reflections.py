@@ -41,6 +41,10 @@ class NodeCounts(RepairCounts):
     clock_step_ns: int = 0  # the largest step of the node's wall clock
 
 
+LogRows = NDArray[np.int64] | slice
+"""Which rows of the log; a slice of those that lie together."""
+
+
 class _Ready(NamedTuple):
     """Reflections that lack only when they leave; a batch of one has plain numbers for words."""
 
@@ -48,7 +52,11 @@ class _Ready(NamedTuple):
     words: NDArray[np.uint32] | list[int]
     sums: NDArray[np.uint32] | int
     """The check without t3."""
-    log_row: NDArray[np.int64]
+    log_row: LogRows
+
+
+def _numbers(rows: LogRows) -> NDArray[np.int64]:
+    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
 
 
 class Downstream:
@@ -95,19 +103,18 @@ class Downstream:
         words: NDArray[np.uint32],
         stream: NDArray[np.int64],
         before: NDArray[np.int64] | None,
-        log_row: NDArray[np.int64],
+        log_row: LogRows,
     ) -> None:
         """Make received packets' words those of their reflections, as far as known before they leave.
         `before` is `occurrences(stream)`."""
         down_seq = take_numbers(self._next, stream, before)
-        self._log_row[down_seq * self._streams + stream] = log_row
+        self._log_row[down_seq * self._streams + stream] = _numbers(log_row)
         self._log_down_seq[log_row] = down_seq
         self._payload_type = int(words[-1, media.W_START]) >> 16 & 127
         start, reflected = words[:, media.W_START], words[:, media.W_REFLECTED]
         reflected[:] = down_seq
         start &= 0x00FF_0000
-        start |= reflected & 0xFFFF
-        start |= rtp.VERSION << 24
+        start |= reflected & 0xFFFF | rtp.VERSION << 24
         words[:, media.W_SSRC] |= media.DOWN_SSRC
         words[:, media.W_KIND] = self._kind(batch)
         media.write_time(words, media.W_T2, batch.time_ns)
@@ -167,7 +174,7 @@ class Downstream:
             media.write_one(batch.data, words)
             leave = np.array([time_ns])
         elif np.maximum.reduce(batch.time_ns) <= now_ns:  # all leave now
-            leave = np.full(len(log_row), now_ns)
+            leave = np.full(len(words), now_ns)
             words[:, media.W_T3], words[:, media.W_T3 + 1] = now_ns >> 32, now_ns & 0xFFFFFFFF
             np.add(sums, np.uint32((now_ns >> 32) + now_ns & 0xFFFFFFFF), out=words[:, media.W_CHECK])
             media.word_view(batch.data)[:] = words
@@ -177,7 +184,7 @@ class Downstream:
             words[:, media.W_CHECK] = sums + ((leave >> 32) + leave & 0xFFFFFFFF).astype(np.uint32)
             media.word_view(batch.data)[:] = words
         self._log_t3[log_row] = leave
-        return batch._replace(time_ns=leave, tag=log_row + self._tag)
+        return batch._replace(time_ns=leave, tag=_numbers(log_row) + self._tag)
 
     def on_transmitted(self, log_row: NDArray[np.int64], time_ns: Times) -> None:
         """The kernel's word for when reflections left: into the log, and into later reflections."""

@@ -76,6 +76,15 @@ class Reflector:
                 out.append(session.packets_to_send(now_ns, until_ns))
         return join(out)
 
+    def receive_usual(self, batch: Batch) -> bool:
+        """Take several packets that are all sound originals of one session, never seen before. False, and nothing
+        done, for any other batch; `receive` of it does the same, packet for packet."""
+        if len(batch.size) == ALONE or batch.data.shape[1] < media.MIN_PACKET_BYTES:
+            return False
+        words = media.read_words(batch.data)
+        session = self._by_owner.get(int(self._owner[int(words[0, media.W_SSRC]) & media.SLOT_MASK]))
+        return session is not None and session.receive_usual(batch, words)
+
     def receive(self, batch: Batch) -> None:
         words = media.read_words(batch.data)
         if len(words) == ALONE:

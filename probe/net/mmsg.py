@@ -37,6 +37,30 @@ PATH_ERRORS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.
 _FULL = (errno.EAGAIN, errno.ENOBUFS)
 
 
+class _Places:
+    """A column of pointers, each to a row of a matrix. Replies leave from where packets arrived, so that it is
+    mostly the same as before."""
+
+    def __init__(self, column: NDArray[np.uint64]) -> None:
+        self._column = column
+        self._steps: dict[int, NDArray[np.uint64]] = {}
+        self._filled = 0, 0, 0
+
+    def are_rows(self, matrix: NDArray[np.uint8], start: int, count: int) -> None:
+        """Point to `count` rows from `start` on."""
+        stride = matrix.strides[0]
+        base = matrix.ctypes.data + start * stride
+        if self._filled[:2] == (base, stride) and count <= self._filled[2]:
+            return
+        steps = self._steps.get(stride)
+        if steps is None:
+            if len(self._steps) > _STRIDES:
+                self._steps.clear()
+            steps = self._steps[stride] = np.arange(len(self._column), dtype=np.uint64) * stride
+        np.add(steps[:count], np.uint64(base), out=self._column[:count])
+        self._filled = base, stride, count
+
+
 class MmsgSocket:
     """A UDP socket (net.udp.UdpSocket) whose received batches are views of its buffers: they hold until the
     next `receive`. `slots`: how many datagrams a call moves at most."""
@@ -83,14 +107,13 @@ class MmsgSocket:
 
     def _prepare_send(self) -> None:
         slots = np.arange(self.slots, dtype=np.uint64)
-        self._steps: dict[int, NDArray[np.uint64]] = {}
         self._send_iov, self._send_head = np.zeros(self.slots, _IOVEC), np.zeros(self.slots, MMSGHDR)
         self._send_head["iov"] = self._send_iov.ctypes.data + slots * _IOVEC.itemsize
         self._send_head["iovlen"] = 1
         if not self._connected:
             self._send_head["namelen"] = self._address_bytes
-        self._send_base, self._send_len = self._send_iov["base"], self._send_iov["len"]
-        self._send_name = self._send_head["name"]
+        self._send_base, self._send_name = _Places(self._send_iov["base"]), _Places(self._send_head["name"])
+        self._send_len = self._send_iov["len"]
         self._send_at = self._send_head.ctypes.data
 
     def fileno(self) -> int:
@@ -214,10 +237,10 @@ class MmsgSocket:
         data, address = batch.data, batch.address
         if data.strides[1] != 1:
             data = np.ascontiguousarray(data)
-        self._point(self._send_base[:count], data, start)
+        self._send_base.are_rows(data, start, count)
         self._send_len[:count] = batch.size[start : start + count]
         if not self._connected:
-            self._point(self._send_name[:count], address, start)
+            self._send_name.are_rows(address, start, count)
         sent = tries = 0
         while sent < count:
             left_ns = monotonic_ns()
@@ -231,17 +254,6 @@ class MmsgSocket:
                 continue
             self.failed.append(start + sent)  # this one cannot be sent at all; the others can
             sent, tries = sent + 1, 0
-
-    def _point(self, pointers: NDArray[np.uint64], matrix: NDArray[np.uint8], start: int) -> None:
-        """Write where the rows of `matrix` from `start` on are."""
-        stride = matrix.strides[0]
-        steps = self._steps.get(stride)
-        if steps is None:
-            if len(self._steps) > _STRIDES:
-                self._steps.clear()
-            steps = self._steps[stride] = np.arange(self.slots, dtype=np.uint64) * stride
-        base = matrix.__array_interface__["data"][0] + start * stride
-        np.add(steps[: len(pointers)], np.uint64(base), out=pointers)
 
     def _note_sent(self, batch: Batch, start: int, first: int, end: int, left_ns: int) -> None:
         """Slots `first` up to `end` have left."""

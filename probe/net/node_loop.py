@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import socket
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ CROWD = 64
 """So many at once are a backlog: no rest then."""
 PLAIN_IDLE_NS = 20_000_000
 """Where no kernel stamp tells how long a packet lay here, the loop's own wake-ups do."""
-PUBLISH_NS = 1_000_000
+PUBLISH_NS = 4_000_000
 SETTLE_NS = 50_000_000
 """A transmit stamp that is later than this is no longer waited for before log rows are handed out."""
 ALL_STAMPED_PPS = 150_000
@@ -77,6 +78,14 @@ def serve(pipe: Pipe) -> None:
     loop.run()
 
 
+class _Served(NamedTuple):
+    session: ReflectedSession
+    log: SharedArray
+    counts: NDArray[np.int64]
+    rate_pps: float
+    """Of what goes back."""
+
+
 class NodeLoop:
     """Reflects on `sock` the sessions that orders on `pipe` open."""
 
@@ -86,12 +95,13 @@ class NodeLoop:
         # kernel would stop if it never slept.
         self._spin_ns = 0 if privileges.realtime else privileges.spin_ns
         self._reflector = Reflector(secrets.token_bytes(32))
-        self._shared: dict[int, tuple[ReflectedSession, NDArray[np.int64], float]] = {}
+        self._served: dict[int, _Served] = {}
         self._readable = Waiter(sock.fileno(), pipe.fileno())
         self._deaf, self._orders = Waiter(), Waiter(pipe.fileno())
         self._idle_ns = PLAIN_IDLE_NS if sock.carrier == "plain" else IDLE_NS
         self._publish_ns = self._settled_ns = self._busy_ns = 0
         self._arrived, self._rate_since_ns, self._rate_pps = 0, 0, 0.0
+        self._dropped, self._overflows = 0, False
 
     def run(self) -> None:
         sock, reflector = self._sock, self._reflector
@@ -133,23 +143,26 @@ class NodeLoop:
 
     def _note_stall(self, stall_ns: int) -> None:
         """A packet lay here, or the loop did not come round, for so long."""
-        for session, _, _ in self._shared.values():
+        for session, _, _, _ in self._served.values():
             session.counts.stall_ns = max(session.counts.stall_ns, stall_ns)
 
     def _publish(self, now_ns: int) -> None:
         """Let the parent see counts, and the log rows that do not change any more."""
         self._publish_ns = now_ns + PUBLISH_NS
+        dropped = self._sock.dropped()
         if now_ns - self._rate_since_ns >= RATE_NS:
             self._rate_pps = self._arrived * 1e9 / (now_ns - self._rate_since_ns)
             self._arrived, self._rate_since_ns = 0, now_ns
+            self._overflows, self._dropped = dropped > self._dropped, dropped
             self._ask_for_stamps()
         self._sock.wall.look()
-        dropped, step_ns = self._sock.dropped(), self._sock.wall.take_step()
+        step_ns = self._sock.wall.take_step()
         if not self._sock.unstamped:
             self._settled_ns = now_ns
         settled = now_ns - self._settled_ns < PUBLISH_NS or now_ns - self._settled_ns > SETTLE_NS
-        for session, shared, _ in self._shared.values():
+        for session, log, shared, _ in self._served.values():
             counts = session.counts
+            log.reach(counts.logged)
             counts.socket_dropped = dropped - session.dropped_before
             counts.strays = self._reflector.strays
             counts.clock_step_ns = max(counts.clock_step_ns, step_ns, key=abs)
@@ -163,7 +176,7 @@ class NodeLoop:
             self._open(order, fds)
         elif isinstance(order, Close):
             self._reflector.close(order.session)
-            self._shared.pop(order.session, None)
+            self._served.pop(order.session, None)
             self._ask_for_stamps()
         return bool(order != "stop")
 
@@ -172,17 +185,21 @@ class NodeLoop:
         log = SharedArray(fds[0], LOG, order.capacity)
         counts = SharedArray(fds[1], np.int64, len(COUNT_NAMES))
         log.close_fd()
+        log.reach(0)
         counts.close_fd()
         session = reflected_session(grant, log.array, self._sock)
         self._reflector.open(session)
-        self._shared[grant.session] = session, counts.array, 0.0 if grant.one_way else grant.rate_pps
+        rate_pps = 0.0 if grant.one_way else grant.rate_pps
+        self._served[grant.session] = _Served(session, log, counts.array, rate_pps)
         self._ask_for_stamps()
 
     def _ask_for_stamps(self) -> None:
-        granted_pps = sum(rate for _, _, rate in self._shared.values())
+        granted_pps = sum(served.rate_pps for served in self._served.values())
         # What comes for moments at more than it was granted is what a network held back.
         all_of_them = max(granted_pps, self._rate_pps / 2) <= ALL_STAMPED_PPS
         every = (1 if all_of_them else SAMPLED) if granted_pps else 0
+        if self._overflows:  # the kernel keeps stamps in the same memory as arrivals: each would cost packets
+            every = 0
         if every != self._sock.stamped_every:
             self._sock.stamp(every)
 
@@ -210,6 +227,8 @@ def reflected_session(grant: Grant, log_rows: NDArray[np.void], sock: UdpSocket)
 
 def take_media(reflector: Reflector, sock: UdpSocket, batch: Batch) -> None:
     """Hand RTP and RTCP to the reflector and answer STUN; the rest are strays."""
+    if reflector.receive_usual(batch):
+        return
     if not batch.data.shape[1]:  # nothing but empty datagrams
         reflector.strays += len(batch.size)
         return

@@ -40,6 +40,8 @@ _SLOTS = 256
 _CONTROL_BYTES = 128
 _ID = 23  # word of the control buffer: SCM_TIMESTAMPING has 64 bytes, then ee_data of the error
 _STALE_NS = 1_000_000_000
+_LAST_NS = 50_000_000
+"""So long stamps are waited for when none are asked for any more."""
 _GIVE_UP = 64
 """So many datagrams, and a second, without any stamp: this interface has none."""
 
@@ -150,7 +152,7 @@ class TransmitStamps:
     def _despair(self) -> None:
         """Wait no longer for stamps that are a second late; ask no more where none ever came."""
         oldest_ns = int(self._left_ns[self._asked - self.waiting & _RING - 1])
-        if monotonic_ns() - oldest_ns > _STALE_NS:
+        if monotonic_ns() - oldest_ns > (_STALE_NS if self.every else _LAST_NS):
             self.waiting = 0
             if not self._told and self._asked > _GIVE_UP:
                 self.ask(0)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.metrics import Times
+from probe.wire import rtp
 from probe.wire.rtp import HEADER_BYTES, structured
 
 MAGIC = 0x5250  # "RP"
@@ -73,7 +74,6 @@ _WORDS = struct.Struct(f">{WORDS}I")
 
 MEDIA_KIND, REFLECTION_KIND = (MAGIC << 16 | kind << 8 for kind in (MEDIA, REFLECTION))
 """W_KIND without flags."""
-_KIND_MASK = np.uint32(0xFFFFFF00)
 
 
 def payloads(data: NDArray[np.uint8]) -> NDArray[np.void]:
@@ -158,14 +158,27 @@ def all_zeros_follow(data: NDArray[np.uint8]) -> bool:
     return not np.count_nonzero(rest.view(np.uint64) if rest.shape[1] % 8 == 0 else rest)
 
 
+def expectation(kind: int, token: int) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """What the first words of RTP media of this kind and token are, and which bits of them are certain."""
+    value, certain = np.zeros((W_TOKEN + 1, 1), np.uint32), np.zeros((W_TOKEN + 1, 1), np.uint32)
+    value[[W_START, W_KIND, W_TOKEN], 0] = rtp.MEDIA_BITS, kind, token
+    certain[[W_START, W_KIND, W_TOKEN], 0] = rtp.MEDIA_MASK, 0xFFFFFF00, 0xFFFFFFFF
+    return value, certain
+
+
 def all_sound(
-    data: NDArray[np.uint8], size: NDArray[np.int64], words: NDArray[np.uint32], kind: int, token: int
+    data: NDArray[np.uint8],
+    size: NDArray[np.int64],
+    words: NDArray[np.uint32],
+    expected: tuple[NDArray[np.uint32], NDArray[np.uint32]],
 ) -> bool:
-    """Whether every packet is intact and of this kind and token: a quick answer for the usual batch."""
-    wrong = word_sums(words)
-    wrong ^= words[:, W_CHECK]
-    wrong |= words[:, W_KIND] & _KIND_MASK ^ np.uint32(kind)
-    wrong |= words[:, W_TOKEN] ^ np.uint32(token)
+    """Whether every packet is intact and as expected: a quick answer for the usual batch."""
+    value, certain = expected
+    wrong = words.T[: W_TOKEN + 1] ^ value
+    wrong &= certain
     return (
-        not np.count_nonzero(wrong) and np.minimum.reduce(size) >= MIN_PACKET_BYTES and all_zeros_follow(data)
+        not np.count_nonzero(wrong)
+        and not np.count_nonzero(word_sums(words) != words[:, W_CHECK])
+        and np.minimum.reduce(size) >= MIN_PACKET_BYTES
+        and all_zeros_follow(data)
     )

@@ -16,9 +16,8 @@ OSN_BYTES = 2
 _HEADER = np.dtype(
     [("v_p_x_cc", "u1"), ("m_pt", "u1"), ("sequence", ">u2"), ("timestamp", ">u4"), ("ssrc", ">u4")]
 )
-
-
-_MEDIA_MASK, _MEDIA_BITS = 0xDF60_0000, VERSION << 24 | 0x60_0000
+MEDIA_MASK, MEDIA_BITS = 0xDF60_0000, VERSION << 24 | 0x60_0000
+"""What the first 32-bit word of a packet of media has where (see `is_media`)."""
 
 
 class Headers(NamedTuple):
@@ -73,13 +72,13 @@ def read_headers(data: NDArray[np.uint8], size: NDArray[np.int64]) -> Headers:
 def is_media(start: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """By the first 32-bit word of each packet: version 2, no extension or CSRC, and a dynamic payload type
     (96..127, RFC 3551 6), which is never taken for RTCP's second byte (RFC 5761 4)."""
-    media: NDArray[np.bool_] = start & _MEDIA_MASK == _MEDIA_BITS
+    media: NDArray[np.bool_] = start & MEDIA_MASK == MEDIA_BITS
     return media
 
 
 def is_one_media(start: int) -> bool:
     """`is_media` of one packet."""
-    return start & _MEDIA_MASK == _MEDIA_BITS
+    return start & MEDIA_MASK == MEDIA_BITS
 
 
 def encapsulate(data: NDArray[np.uint8], original: ArrayLike) -> NDArray[np.uint8]:

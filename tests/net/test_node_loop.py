@@ -47,20 +47,44 @@ def grant(*, calls: int) -> Grant:
     )
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="transmit stamps")
-def test_when_more_arrives_than_can_be_stamped_one_reply_in_ten_is(pipe: Pipe) -> None:
+@pytest.fixture
+def loop(pipe: Pipe) -> Iterator[NodeLoop]:
+    """Serves ten calls."""
     sock = open_udp(bind=("127.0.0.1", 0), slots=MEDIA_SLOTS)
     loop = NodeLoop(sock, pipe, Privileges(ORDINARY))
     session = grant(calls=10)
     capacity = log_capacity(session)
     log, counts = SharedArray.create(LOG, capacity), SharedArray.create("i8", len(COUNT_NAMES))
     loop._open(Open(session, capacity), [log.fd, counts.fd])
-    assert sock.stamped_every == 1
+    yield loop
+    sock.close()
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="transmit stamps")
+
+
+@linux
+def test_when_more_arrives_than_can_be_stamped_one_reply_in_ten_is(loop: NodeLoop) -> None:
+    assert loop._sock.stamped_every == 1
     now_ns, seen = 10 * RATE_NS, []
     loop._publish(now_ns)
     for arrived in (100, 320_000 * RATE_NS // 10**9, 280_000 * RATE_NS // 10**9):
         loop._arrived = arrived
         loop._publish(now_ns := now_ns + RATE_NS)
-        seen.append(sock.stamped_every)
+        seen.append(loop._sock.stamped_every)
     assert seen == [1, SAMPLED, 1]
-    sock.close()
+
+
+@linux
+def test_while_the_queue_overflows_no_room_in_it_goes_to_stamps(loop: NodeLoop) -> None:
+    now_ns, seen = 10 * RATE_NS, []
+    loop._publish(now_ns)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for _ in range(100_000):
+            sender.sendto(bytes(1400), loop._sock.local())
+            if loop._sock.dropped():
+                break
+    for _ in range(2):
+        loop._publish(now_ns := now_ns + RATE_NS)
+        seen.append(loop._sock.stamped_every)
+    assert seen == [0, 1]
