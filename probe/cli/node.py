@@ -3,43 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
 from probe.cli.options import LowLatency, PlainSockets, Rt, Spin
 
+Listen: TypeAlias = Annotated[str, typer.Option(help="address and UDP port, `:40000` for every address")]
+KeyFile: TypeAlias = Annotated[
+    Path | None, typer.Option(help="file with the shared key (else $PROBE_NODE_KEY, else one is made)")
+]
+State: TypeAlias = Annotated[
+    Path | None, typer.Option(help="where certificate and key are kept (default: the user's state folder)")
+]
+MaxSessions: TypeAlias = Annotated[int, typer.Option(min=1, help="sessions at a time, in all")]
+MaxOfAddress: TypeAlias = Annotated[int, typer.Option(min=1, help="sessions at a time of one address")]
+MaxStreams: TypeAlias = Annotated[int, typer.Option(min=1, help="streams of one session")]
+MaxPacket: TypeAlias = Annotated[int, typer.Option(min=72, max=1200, help="bytes of one RTP packet")]
+MaxRate: TypeAlias = Annotated[float, typer.Option(min=0.01, help="Mbit/s of one session")]
+MaxNodeRate: TypeAlias = Annotated[float, typer.Option(min=0.01, help="Mbit/s of all sessions")]
+MaxQuicRate: TypeAlias = Annotated[float, typer.Option(min=1, help="packets/s of all QUIC sessions")]
+MaxDuration: TypeAlias = Annotated[int, typer.Option(min=1, help="seconds of one session")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="one JSON line when ready")]
+Ephemeral: TypeAlias = Annotated[
+    bool, typer.Option(help="a certificate for this process only; nothing is kept on disk")
+]
+UntilEof: TypeAlias = Annotated[
+    bool, typer.Option(help="stop when standard input ends, too: with whoever started the node")
+]
+
 
 def node(
-    listen: Annotated[str, typer.Option(help="address and UDP port, `:40000` for every address")] = ":40000",
-    key_file: Annotated[
-        Path | None, typer.Option(help="file with the shared key (else $PROBE_NODE_KEY, else one is made)")
-    ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(help="where certificate and key are kept (default: the user's state folder)"),
-    ] = None,
-    max_sessions: Annotated[int, typer.Option(min=1, help="sessions at a time, in all")] = 64,
-    max_sessions_per_address: Annotated[
-        int, typer.Option(min=1, help="sessions at a time of one address")
-    ] = 8,
-    max_streams: Annotated[int, typer.Option(min=1, help="streams of one session")] = 4000,
-    max_packet_bytes: Annotated[int, typer.Option(min=72, max=1200, help="bytes of one RTP packet")] = 1200,
-    max_rate: Annotated[float, typer.Option(min=0.01, help="Mbit/s of one session")] = 200.0,
-    max_node_rate: Annotated[float, typer.Option(min=0.01, help="Mbit/s of all sessions")] = 1000.0,
-    max_quic_rate: Annotated[float, typer.Option(min=1, help="packets/s of all QUIC sessions")] = 1000.0,
-    max_duration: Annotated[int, typer.Option(min=1, help="seconds of one session")] = 3600,
-    json: Annotated[bool, typer.Option("--json", help="one JSON line when ready")] = False,
+    listen: Listen = ":40000",
+    key_file: KeyFile = None,
+    state: State = None,
+    max_sessions: MaxSessions = 64,
+    max_sessions_per_address: MaxOfAddress = 8,
+    max_streams: MaxStreams = 4000,
+    max_packet_bytes: MaxPacket = 1200,
+    max_rate: MaxRate = 200.0,
+    max_node_rate: MaxNodeRate = 1000.0,
+    max_quic_rate: MaxQuicRate = 1000.0,
+    max_duration: MaxDuration = 3600,
+    json: Json = False,
     plain_sockets: PlainSockets = False,
     rt: Rt = False,
     low_latency: LowLatency = False,
     spin: Spin = None,
-    ephemeral: Annotated[
-        bool, typer.Option(help="a certificate for this process only; nothing is kept on disk")
-    ] = False,
-    until_eof: Annotated[
-        bool, typer.Option(help="stop when standard input ends, too: with whoever started the node")
-    ] = False,
+    ephemeral: Ephemeral = False,
+    until_eof: UntilEof = False,
 ) -> None:
     """Run a partner node: one UDP port that reflects authenticated test streams, until SIGTERM."""
     import asyncio
