@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,29 @@ def parse_record(path: Path, document: object) -> SessionRecord:
     if not isinstance(document, dict):
         raise Unreadable(f"{path} holds no session record")
     try:
-        return SessionRecord.from_json(document)
+        record = SessionRecord.from_json(document)
     except TypeError as error:
         raise Unreadable(f"{path} holds an incomplete session record: {error}") from error
+    for name, kinds in _KINDS:
+        if type(getattr(record, name)) not in kinds:
+            raise Unreadable(f"{path} holds a damaged session record: its {name} is no {kinds[0].__name__}")
+    return record
+
+
+def _kinds(annotation: str) -> tuple[type, ...]:
+    """The types that a field of a record may have, as JSON has them."""
+    names = {
+        "str": (str,),
+        "int": (int,),
+        "bool": (bool,),
+        "float": (float, int),
+        "Json": (dict,),
+        "None": (type(None),),
+    }
+    return tuple(kind for name in annotation.split(" | ") for kind in names.get(name, (list,)))
+
+
+_KINDS = [(field.name, _kinds(str(field.type))) for field in fields(SessionRecord)]
 
 
 def _plain(value: object) -> Any:

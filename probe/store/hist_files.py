@@ -8,7 +8,7 @@ been rebuilt before its last segments were imported).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -48,6 +48,11 @@ class Histograms:
     @property
     def paths(self) -> list[Path]:
         return sorted({part.path for part in self.parts.values()})
+
+    def only(self, paths: Collection[Path]) -> Histograms:
+        """What of it lies in these files."""
+        parts = {key: part for key, part in self.parts.items() if part.path in paths}
+        return Histograms(parts, [part for part in self.hidden if part.path in paths], self.problems)
 
     def source(self, hive: bool = True) -> str:
         """The rows that count, as something to select from; with the folders' `country` and `date`."""

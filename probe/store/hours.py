@@ -8,7 +8,7 @@ as those are kept. Percentiles are of all packets sent, with lost = infinite (RF
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from probe.store.listing import Listing, stored_segments
 from probe.store.lock import reading
 from probe.store.one_way import one_way_sessions
 from probe.store.parquet import Connection, connect, literal
+from probe.store.segments import short, usable
 
 LEVELS = (500, 950, 990)
 """Per mille."""
@@ -49,16 +50,36 @@ def hours_from_histograms(root: Path, threads: int = 2) -> tuple[list[Hour], lis
     """The table from histograms, and sentences about files that cannot be used."""
     with reading(root), connect(threads) as connection, catalogue_of(root, connection) as catalogue:
         found = catalogue.histograms()
-        if not found.parts:
-            return [], found.problems
-        rows = percentiles(connection, found, _BY_HOUR)
-    return [Hour(*row) for row in rows], found.problems
+        rows, torn = percentiles(connection, found, _BY_HOUR)
+    return [Hour(*row) for row in rows], [*found.problems, *torn]
 
 
 def percentiles(
-    connection: Connection, found: Histograms, by: Sequence[str], where: str = "true"
-) -> list[tuple[Any, ...]]:
-    """Rows of `by`, n, lost and a percentile in ms for each of `LEVELS`; in the order of `by`."""
+    connection: Connection, found: Histograms, by: Sequence[str]
+) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """Rows of `by`, n, lost and a percentile in ms for each of `LEVELS`, in the order of `by`; and a sentence for each
+    file whose rows cannot be read, which is left out."""
+    import duckdb
+
+    if not found.parts:
+        return [], []
+    try:
+        return _percentiles(connection, found, by), []
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error:
+        pass  # which of the files it was is found below
+    left, problems = found, []
+    for path in found.paths:
+        try:
+            _percentiles(connection, found.only({path}), by)
+        except duckdb.Error as error:
+            problems.append(f"{path} is torn or no histogram of probe: {short(error)}")
+            left = left.only({*left.paths} - {path})
+    return (_percentiles(connection, left, by) if left.parts else []), problems
+
+
+def _percentiles(connection: Connection, found: Histograms, by: Sequence[str]) -> list[tuple[Any, ...]]:
     keys = ", ".join(f'"{name}"' for name in by)
     ranked = ", ".join(
         f"min(CASE WHEN reached * 1000 >= {level} * n THEN bucket END) AS b{level}" for level in LEVELS
@@ -68,7 +89,7 @@ def percentiles(
     )
     return connection.execute(
         f"WITH merged AS (SELECT {keys}, bucket, CAST(sum(count) AS BIGINT) AS c "  # noqa: S608 - ours
-        f"FROM {found.source()} WHERE {where} GROUP BY {keys}, bucket), "
+        f"FROM {found.source()} GROUP BY {keys}, bucket), "
         f"running AS (SELECT {keys}, bucket, c, "
         f"sum(c) OVER (PARTITION BY {keys} ORDER BY bucket) AS reached, "
         f"sum(c) OVER (PARTITION BY {keys}) AS n FROM merged), "
@@ -83,14 +104,17 @@ def hours_from_packets(root: Path, threads: int = 2) -> tuple[list[Hour], list[s
     """The same table, exact, from every stored packet: a vendor at a time, which bounds the memory."""
     with reading(root), connect(threads, MEMORY) as connection:
         listing = stored_segments(root, connection=connection)
-        paths = whole_files(listing)
+        alone, problems = usable(connection, [file for file in listing.files if file.entry is None])
+        packed = [file for file in listing.files if file.entry is not None]
+        paths = whole_files(replace(listing, files=[*alone, *packed]))
         skipped = one_way_sessions(connection, root, listing)
         rows: list[Hour] = []
         for _, group in groupby(sorted(paths), key=lambda path: path.parent.parent):
-            rows += [Hour(*row) for row in _exact(connection, list(group), skipped)]
-    return sorted(
-        rows, key=lambda row: (row.country, row.vendor, row.emulated, row.local_hour)
-    ), listing.problems
+            told, torn = _exact_or_less(connection, list(group), skipped)
+            rows += [Hour(*row) for row in told]
+            problems += torn
+    order = sorted(rows, key=lambda row: (row.country, row.vendor, row.emulated, row.local_hour))
+    return order, [*listing.problems, *problems]
 
 
 def whole_files(listing: Listing) -> list[Path]:
@@ -107,6 +131,28 @@ def whole_files(listing: Listing) -> list[Path]:
             hint="probe store compact puts them right",
         )
     return sorted(chosen)
+
+
+def _exact_or_less(
+    connection: Connection, paths: Sequence[Path], skipped: Sequence[tuple[str, int]]
+) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """Without the files whose rows cannot be read, and a sentence for each of those."""
+    import duckdb
+
+    try:
+        return _exact(connection, paths, skipped), []
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error:
+        pass  # which of the files it was is found below
+    whole, problems = [], []
+    for path in paths:
+        try:
+            _exact(connection, [path], skipped)
+            whole.append(path)
+        except duckdb.Error as error:
+            problems.append(f"{path} is torn or no Parquet file of packets: {short(error)}")
+    return (_exact(connection, whole, skipped) if whole else []), problems
 
 
 def _exact(

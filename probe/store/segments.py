@@ -96,6 +96,31 @@ def read_segments(connection: Connection, files: Sequence[SegmentFile]) -> tuple
     return segments, problems
 
 
+def usable(connection: Connection, files: Sequence[SegmentFile]) -> tuple[list[SegmentFile], list[str]]:
+    """The segments in files of their own that are what their names say, and a sentence for each other. No packet is
+    read: all their metadata at once, and one by one only if that fails."""
+    import duckdb
+
+    if not files:
+        return [], []
+    try:
+        entries = read_metadata(connection, [file.path for file in files])
+    except duckdb.Error as error:
+        if len(files) == 1:
+            return [], [f"{files[0].path} is torn or no Parquet file of packets: {short(error)}"]
+        halves = [usable(connection, half) for half in (files[::2], files[1::2])]
+        return [file for good, _ in halves for file in good], [text for _, bad in halves for text in bad]
+    found: list[SegmentFile] = []
+    problems: list[str] = []
+    for file, entry in zip(files, entries, strict=True):
+        try:
+            _check_header(file, entry)
+            found.append(file)
+        except (Unreadable, ValueError) as error:
+            problems.append(str(error))
+    return found, problems
+
+
 def _read_together(connection: Connection, files: Sequence[SegmentFile]) -> list[Segment]:
     """Every file or an exception; the files must agree on the layout of a row."""
     paths = [file.path for file in files]

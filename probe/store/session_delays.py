@@ -28,11 +28,9 @@ def session_delays(root: Path) -> tuple[list[SessionDelay], list[str]]:
     """Of every session that has a document and a histogram, in order of run and session; and problems."""
     with reading(root), connect() as connection, catalogue_of(root, connection) as catalogue:
         found = catalogue.histograms()
-        if not found.parts:
-            return [], found.problems
-        rows = percentiles(connection, found, ("run_id", "session"))
+        rows, torn = percentiles(connection, found, ("run_id", "session"))
         runs = {run_id: catalogue.run(run_id) for run_id in sorted({key[0] for key in found.parts})}
-    problems = [*found.problems, *(problem for entry in runs.values() for problem in entry.problems)]
+    problems = [*found.problems, *torn, *(problem for entry in runs.values() for problem in entry.problems)]
     known = {run_id: entry.removed | entry.sessions for run_id, entry in runs.items()}
     delays = []
     for run_id, index, n, lost, _, p95, _ in rows:

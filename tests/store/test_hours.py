@@ -12,10 +12,13 @@ import pytest
 from probe.metrics import NEVER, T_MAX_NS, Rows
 from probe.store.histograms import COUNTS, add_up, count_delays
 from probe.store.hours import Hour, hours_from_histograms, hours_from_packets
+from probe.store.parquet import connect
+from probe.store.session_delays import session_delays
 from probe.store.tidying import tidy
 from probe.store.writer import RunWriter
 from tests.store.killing import NOW
-from tests.store.samples import MS, make_manifest, make_record, make_rows, query
+from tests.store.samples import MS, RUN_ID, make_manifest, make_record, make_rows, parquet_files, query
+from tests.store.test_reader import write_run
 
 
 def some_rows(seed: int, count: int = 2000) -> Rows:
@@ -117,3 +120,39 @@ def test_compacting_in_any_order_gives_the_same_counts(store: Path) -> None:
 def test_an_empty_store_has_no_hours(tmp_path: Path) -> None:
     assert hours_from_histograms(tmp_path) == ([], [])
     assert hours_from_packets(tmp_path) == ([], [])
+
+
+def tear(path: Path) -> None:
+    """All rows; its end, which says what is in it, stays whole."""
+    whole = path.read_bytes()
+    rows = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    path.write_bytes(whole[:4] + bytes(rows - 4) + whole[rows:])
+
+
+def test_files_that_cannot_be_read_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    assert [hour.n for hour in hours_from_packets(tmp_path)[0]] == [1200]
+    first, second, third, *_ = parquet_files(tmp_path)
+    first.write_bytes(first.read_bytes()[:300])
+    tear(second)
+    third.with_name(f"{RUN_ID}-s0001-000077.parquet").write_bytes(third.read_bytes())  # counted already
+    with connect() as connection:
+        connection.execute(f"COPY (SELECT 1 AS a) TO '{third}' (FORMAT parquet)")
+    left = 1200 - 250 - 250 - 100
+    hours, problems = hours_from_packets(tmp_path)
+    assert [hour.n for hour in hours] == [left]
+    assert [str(path) in text for path, text in zip((first, third), problems, strict=False)] == [True, True]
+    assert len(problems) == 4
+
+
+def test_a_torn_histogram_is_told_and_the_others_counted(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    first, _ = sorted((tmp_path / "hist").rglob("*.parquet"))
+    tear(first)
+    hours, problems = hours_from_histograms(tmp_path)
+    assert [hour.n for hour in hours] == [600]
+    assert len(problems) == 1
+    assert f"{first} is torn" in problems[0]
+    delays, problems = session_delays(tmp_path)
+    assert [delay.n for delay in delays] == [600]
+    assert len(problems) == 1

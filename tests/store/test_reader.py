@@ -219,3 +219,12 @@ def test_sessions_of_other_runs_newest_first(tmp_path: Path) -> None:
     assert len(found("2026-11-21T13:00:00Z", 9)) == 4  # two of them put together from segments
     with pytest.raises(ValueError, match="zone"):
         found("2026-11-24T12:00:00", 1)
+
+
+def test_a_document_with_words_for_numbers_is_told(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    path = tmp_path / "runs" / RUN_ID / "sessions" / "1.json"
+    path.write_text(path.read_text().replace('"packets": 1500', '"packets": "many"'))
+    run = load_run(tmp_path, RUN_ID)
+    assert run.problems == [f"{path} holds a damaged session record: its packets is no int"]
+    assert [session.complete for session in run.sessions] == [True, False]
