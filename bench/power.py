@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.hours import HOURS
 from probe.analysis.admission import examine
 from probe.analysis.peak import peak_rows
 from probe.analysis.population import Population
@@ -26,13 +27,9 @@ from probe.plan.load import load_plan
 from probe.session.rehearsal import rehearse
 
 NETWORK = "title: day\nsource: bench\nup: {delay: 20ms, jitter: 4ms}\ndown: {delay: 20ms, jitter: 4ms}\n"
-PLAN = """
-version: 1
-country: ID
-timezone: Asia/Jakarta
-windows:
-  peak: {start: 19:00, end: 23:00}
-  offpeak: {start: 02:00, end: 06:00}
+PLAN = (
+    HOURS
+    + """\
 vendors:
   - name: alpha
     nodes:
@@ -44,6 +41,7 @@ matrix:
   - {scenarios: [voice], repeat: 3}
 evidence: {min_days: 6, min_packets: 150}
 """
+)
 
 
 def slower(summary: SessionSummary, shift_ms: float) -> SessionSummary:

@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bench.hours import HOURS
 from probe.plan.load import load_plan
 from probe.session.campaign import CampaignOptions, open_campaign
 from probe.session.campaign_run import CampaignRun
@@ -15,13 +16,9 @@ from probe.session.progress import SessionFinished
 from probe.session.stopping import Stopping
 from probe.store.resume import only_writer
 
-PLAN = """
-version: 1
-country: ID
-timezone: Asia/Jakarta
-windows:
-  peak: {start: 19:00, end: 23:00}
-  offpeak: {start: 02:00, end: 06:00}
+PLAN = (
+    HOURS
+    + """\
 vendors:
   - name: alpha
     nodes: [{name: jkt-1, endpoint: emulated, path: {peak: id-4g-evening, offpeak: id-4g-day}}]
@@ -32,6 +29,7 @@ scenarios:
 matrix:
   - {scenarios: [voice], repeat: 4}
 """
+)
 EPOCH = datetime(2026, 11, 22, 11, 59, tzinfo=UTC)
 
 

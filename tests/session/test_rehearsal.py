@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.hours import HOURS
 from probe.analysis.power import detected, findings
 from probe.analysis.results import DEGRADED, NOT_DEGRADED
 from probe.errors import ConfigError
@@ -16,13 +17,9 @@ from probe.session.rehearsal import Rehearsed, rehearse
 from probe.session.run import judge_run
 from probe.store.reader import load_run
 
-PLAN = """
-version: 1
-country: ID
-timezone: Asia/Jakarta
-windows:
-  peak: {start: 19:00, end: 23:00}
-  offpeak: {start: 02:00, end: 06:00}
+PLAN = (
+    HOURS
+    + """\
 vendors:
   - name: steady
     nodes: [{name: n-1, endpoint: emulated, path: {peak: ./day.yaml, offpeak: ./day.yaml}}]
@@ -37,6 +34,7 @@ matrix:
 thresholds: [rtt.p50 < 50ms]
 evidence: {min_packets: 150, block: 1s, min_days: 6}
 """
+)
 NETWORK = (
     "{{title: {0}, source: test, up: {{delay: {1}ms, jitter: 3ms}}, down: {{delay: 20ms, jitter: 3ms}}}}"
 )
