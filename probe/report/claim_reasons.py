@@ -9,15 +9,23 @@ from probe.report.numbers import limit
 
 
 def between(reason: Json) -> str:
-    """`between 20 % and 30 %`, `at 0 % already`, `beyond 80 %, the most that was tried`, `at 30 % or less`."""
+    """Of a claim that broke at some step: `between 20 % and 30 %`, `at 0 % already`, `at 30 % or less`."""
     low, high = reason["low"], reason["high"]
-    if low is None and high is None:
-        return "somewhere in the sweep"
-    if high is None:
-        return f"beyond {limit(low, '%')}" + (", the most that was tried" if low == reason["last"] else "")
     if low is None:
         return f"at {limit(high, '%')}" + (" already" if high == 0 else " or less")
     return f"between {limit(low, '%')} and {limit(high, '%')}"
+
+
+def _known(reason: Json) -> str:
+    """How far it holds, and where it breaks, as far as the steps say."""
+    low, high = reason["low"], reason["high"]
+    if high is not None:
+        return f"it breaks {between(reason)}"
+    if low is None:
+        return "no step of the sweep decides it"
+    if low == reason["last"]:
+        return f"it holds up to {limit(low, '%')}, the most that was tried"
+    return f"it holds up to {limit(low, '%')}, and the steps beyond decide nothing"
 
 
 def _asked(reason: Json) -> str:
@@ -25,7 +33,7 @@ def _asked(reason: Json) -> str:
 
 
 def _holds(reason: Json) -> str:
-    return f"{_asked(reason)} and holds there; it breaks {between(reason)}"
+    return f"{_asked(reason)} and holds there; {_known(reason)}"
 
 
 def _breaks(reason: Json) -> str:
@@ -33,7 +41,7 @@ def _breaks(reason: Json) -> str:
 
 
 def _undecided(reason: Json) -> str:
-    return f"{_asked(reason)}; it breaks {between(reason)}, and more sessions (repeat) or steps would tell"
+    return f"{_asked(reason)}; {_known(reason)}: more sessions (repeat) or steps would tell"
 
 
 def _over_budget(reason: Json) -> str:

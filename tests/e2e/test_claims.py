@@ -48,12 +48,14 @@ async def test_a_sweep_imposes_its_loss_and_counts_what_repairs_cost(
     assert {session.record.claim_loss for session in found.sessions} == {None, 0.0, LOSS}
     (result,) = found.assessment.claims
     clean, lossy = result.steps
-    counted = round(CALLS * 50 * (SECONDS - SETTLE_NS / 1e9))
-    assert (clean.measured_loss_ratio, clean.value, clean.verdict) == (0.0, 0.0, "holds")
-    assert (clean.n, clean.overhead_ratio) == (counted, 1.0)
-    assert lossy.n == pytest.approx(counted, abs=CALLS)
-    # Of 640 packets: six standard errors.
-    assert lossy.measured_loss_ratio == pytest.approx(LOSS, abs=0.12)
+    due = round(CALLS * 50 * (SECONDS - SETTLE_NS / 1e9))
+    for step in result.steps:
+        assert 0.8 * due < step.n <= due  # a busy machine leaves some unsent
+    assert clean.verdict == "holds"
+    assert clean.measured_loss_ratio is not None and clean.measured_loss_ratio < 0.05
+    assert clean.overhead_ratio is not None and clean.overhead_ratio < OVERHEAD
+    # Of more than 500 packets: six standard errors.
+    assert lossy.measured_loss_ratio == pytest.approx(LOSS, abs=0.14)
     assert lossy.value is not None and lossy.value < 20
     assert lossy.overhead_ratio is not None and lossy.overhead_ratio > 1 + LOSS / 2 > OVERHEAD
     assert (lossy.verdict, lossy.code) == ("breaks", "over_budget")
