@@ -201,6 +201,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000_000)
     parser.add_argument("--folder", type=Path, default=None)
     options = parser.parse_args()
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(options.folder or tempfile.gettempdir()).free
     needed = options.rows * 50
     if free < needed:
