@@ -70,7 +70,7 @@ def no_address(count: int) -> NDArray[np.uint8]:
     return _NOBODY[:count] if count <= len(_NOBODY) else np.zeros((count, ADDRESS_BYTES), np.uint8)
 
 
-_NOBODY = np.zeros((256, ADDRESS_BYTES), np.uint8)
+_NOBODY = np.zeros((1024, ADDRESS_BYTES), np.uint8)
 _NOBODY.flags.writeable = False
 
 

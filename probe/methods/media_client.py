@@ -190,7 +190,8 @@ class MediaClient:
 
     def _repeat(self, keys: NDArray[np.int64], leave: Times) -> Batch:
         """RTX copies of the packets of `keys` as they were sent (RFC 4588 4)."""
-        words, size = self._source.words(keys)
+        copies = self._source.make(keys)
+        words = media.read_words(copies.data)
         stream = keys % self._streams
         sequence = take_numbers(self._rtx_sequence, stream, occurrences(stream)) & 0xFFFF
         original = words[:, media.W_START] & 0xFFFF
@@ -200,9 +201,9 @@ class MediaClient:
         media.write_time(words, media.W_T1, self._rows["sent_ns"][keys])
         media.write_time(words, media.W_T2, np.full(len(keys), self.rtt_ns))
         words[:, media.W_CHECK] = media.word_sums(words)
-        data = np.zeros((len(keys), (int(size.max()) + 7) & ~7), np.uint8)
-        media.word_view(data)[:] = words
-        return Batch(rtp.encapsulate(data, original), size + rtp.OSN_BYTES, leave, no_address(len(keys)))
+        media.word_view(copies.data)[:] = words
+        data = rtp.encapsulate(copies.data, original)
+        return Batch(data, copies.size + rtp.OSN_BYTES, leave, no_address(len(keys)))
 
     # receiving
 

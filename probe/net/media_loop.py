@@ -13,10 +13,9 @@ from probe.net.job import SENDING, WAITING
 from probe.net.quality import LoopWatch
 from probe.net.udp import UdpSocket
 
-TICK_NS, CROWDED_TICK_NS = 250_000, 500_000
-"""The loop comes round so often at most, or (beyond CROWDED_PPS): packets due meanwhile leave together. That keeps
-a thousand calls within a fraction of a millisecond of their schedule for a third of the processor time."""
-CROWDED_PPS = 150_000
+TICK_NS = ((0, 250_000), (150_000, 500_000), (400_000, 1_000_000))
+"""Beyond so many packets a second the loop comes round so often at most: packets due meanwhile leave together. That
+keeps a thousand calls within a fraction of a millisecond of their schedule for a third of the processor time."""
 HEED_NS, IDLE_HEED_NS = 1_000_000, 4_000_000
 """Arrivals that the kernel stamps can lie so long before anybody looks, where requests for repairs depend on
 them, or not."""
@@ -50,7 +49,7 @@ class MediaLoop:
         self._one_way, self._nack = one_way, nack
         self._alarm = Alarm(sock.fileno(), spin_ns=spin_ns)
         self._kernel_stamped = kernel_stamped
-        self._tick_ns = TICK_NS if rate_pps <= CROWDED_PPS else CROWDED_TICK_NS
+        self._tick_ns = max(tick_ns for beyond_pps, tick_ns in TICK_NS if rate_pps > beyond_pps)
         longest_ns = HEED_NS if nack else IDLE_HEED_NS
         self._heed_ns = min(max(int(HEED_PACKETS / rate_pps * 1e9), HEED_NS), longest_ns)
         self._give_up_ns = FOREVER

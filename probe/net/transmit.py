@@ -132,9 +132,12 @@ class TransmitStamps:
             time_ns = self._times[:count, 2] * 1_000_000_000 + self._times[:count, 3] - offset_ns
             tags, age = self._tags[place], time_ns - self._left_ns[place]
             # A number that slipped, or a wall clock that was stepped, would make nonsense of a stamp.
-            good = (tags >= 0) & (age >= 0) & (age < _STALE_NS)
+            good = age.view(np.uint64) < _STALE_NS  # and not before it left
+            good &= tags >= 0
             self._tags[place] = -1
-            found.append((tags[good], time_ns[good]))
+            if np.count_nonzero(good) < count:
+                tags, time_ns = tags[good], time_ns[good]
+            found.append((tags, time_ns))
             if not self.waiting:
                 break
         if self.waiting:

@@ -1,14 +1,12 @@
-"""The order of leaving without a list of it, and packets made ahead."""
+"""Packets handed out when they are due, made ahead or as they leave."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from probe.methods.batch import FOREVER
-from probe.methods.packet_source import BLOCK, MAX_BATCH, DueOrder, PacketSource
+from probe.methods.packet_source import BLOCK, CROWD, MAX_BATCH, PacketSource
 from probe.methods.schedule import Schedule, schedule, stream_spec
 from probe.wire import media, rtp
 
@@ -17,51 +15,18 @@ START = 5_000 * MS
 BASE, TOKEN = 7 << 20, bytes(range(16))
 
 
-def shape(frames: list[int], offsets: list[int]) -> Schedule:
-    """`frames`: packets of each 20 ms frame."""
-    time_ns = np.repeat(np.arange(len(frames)) * 20 * MS, frames)
-    count = len(time_ns)
-    zeros = np.zeros(count, np.uint32)
-    return Schedule(time_ns, np.full(count, 100, np.uint16), zeros > 0, zeros, np.array(offsets))
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    frames=st.lists(st.integers(1, 7), min_size=1, max_size=20),
-    offsets=st.lists(st.integers(0, 20 * MS - 1), min_size=1, max_size=9, unique=True),
-    data=st.data(),
-)
-def test_the_order_is_that_of_sorting_all_due_times(
-    frames: list[int], offsets: list[int], data: st.DataObject
-) -> None:
-    plan = shape(frames, offsets)
-    order = DueOrder(plan, START)
-    streams = len(offsets)
-    due = (START + plan.time_ns[:, None] + plan.offset_ns[None, :]).ravel()
-    sorted_rows = np.lexsort((np.arange(len(due)) // streams, np.arange(len(due)) % streams, due))
-    start = data.draw(st.integers(0, order.total))
-    rows, at = order.rows(start, order.total)
-    assert rows.tolist() == sorted_rows[start:].tolist()
-    assert at.tolist() == due[sorted_rows[start:]].tolist()
-    highest = np.full(len(offsets), -1)
-    np.maximum.at(highest, sorted_rows[:start] % streams, sorted_rows[:start] // streams)
-    assert order.highest(start).tolist() == highest.tolist()
-
-
-def test_streams_that_would_overtake_each_other_are_refused() -> None:
-    with pytest.raises(ValueError, match="spread"):
-        DueOrder(shape([1, 1], [0, 20 * MS]), START)
-
-
 def source(seconds: float, *, calls: int = 3, preset: str = "voice") -> tuple[PacketSource, Schedule]:
     spec = stream_spec(preset, calls=calls, duration_ns=int(seconds * 1e9))
     plan = schedule(spec, np.random.default_rng(1))
     return PacketSource(spec, plan, ssrc_base=BASE, token=TOKEN, start_ns=START), plan
 
 
-@pytest.mark.parametrize(("calls", "preset"), [(1, "voice"), (7, "voice"), (3, "video")])
-def test_every_packet_once_whole_and_with_its_fields(calls: int, preset: str) -> None:
-    packets, plan = source(4, calls=calls, preset=preset)
+@pytest.mark.parametrize(
+    ("seconds", "calls", "preset"),
+    [(4, 1, "voice"), (4, 7, "voice"), (4, 3, "video"), (0.1, CROWD, "voice"), (0.1, CROWD, "video")],
+)
+def test_every_packet_once_whole_and_with_its_fields(seconds: float, calls: int, preset: str) -> None:
+    packets, plan = source(seconds, calls=calls, preset=preset)
     rows: list[int] = []
     while packets.next_ns() != FOREVER:
         now_ns = packets.next_ns() + 30_000
@@ -86,8 +51,9 @@ def test_every_packet_once_whole_and_with_its_fields(calls: int, preset: str) ->
     assert len(rows) > BLOCK or calls == 1
 
 
-def test_what_was_handed_out_is_not_written_to_again() -> None:
-    packets, _ = source(20, calls=1)
+@pytest.mark.parametrize(("seconds", "calls"), [(20, 1), (0.1, CROWD)])
+def test_what_was_handed_out_is_not_written_to_again(seconds: float, calls: int) -> None:
+    packets, _ = source(seconds, calls=calls)
     first = packets.take(START, START, 0)
     kept = first.data.copy()
     while packets.next_ns() != FOREVER:
@@ -104,3 +70,33 @@ def test_a_long_pause_is_skipped_at_once() -> None:
     assert packets.next_ns() == START + 20_000 * MS
     assert len(packets.unreached()) == 2 * plan.packets - 2000
     assert not len(packets.skip(START))
+
+
+@pytest.mark.parametrize("calls", [7, CROWD])
+def test_a_window_ahead_leaves_packet_by_packet_at_its_due_time(calls: int) -> None:
+    packets, _ = source(0.1, calls=calls)
+    taken = [packets.take(0, START + 50 * MS, 5 << 33)]
+    while len(taken[-1].size):
+        taken.append(packets.take(0, START + 50 * MS, 5 << 33))
+    leave = np.concatenate([batch.time_ns for batch in taken])
+    offset = np.arange(calls) * 20 * MS // calls
+    due = START + np.concatenate([offset, offset + 20 * MS, offset + 40 * MS])
+    assert leave.tolist() == due[due <= START + 50 * MS].tolist()
+    for batch in taken[:-1]:
+        words = media.read_words(batch.data)
+        assert media.intact(batch.data, words).all()
+        assert (media.read_time(words, media.W_T1) == batch.time_ns).all()
+
+
+def test_a_crowd_goes_on_after_a_pause() -> None:
+    packets, plan = source(0.2, calls=CROWD)
+    now_ns = START + 70 * MS
+    skipped = packets.skip(now_ns)
+    rows = [skipped]
+    while packets.next_ns() != FOREVER:
+        now_ns = max(now_ns, packets.next_ns())
+        batch = packets.take(now_ns, now_ns, 1)
+        assert batch.tag is not None
+        rows.append(batch.tag)
+    assert len(skipped) == 3 * CROWD + CROWD // 2
+    assert np.array_equal(np.sort(np.concatenate(rows)), np.arange(CROWD * plan.packets))

@@ -65,6 +65,25 @@ def test_what_is_readable_ends_a_wait_that_listens() -> None:
         assert not waiter.wait(monotonic_ns() + MS)
 
 
+_MEMORY = """
+import resource
+import numpy as np
+from probe.net.clock import be_punctual
+be_punctual()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(100):
+    kept = [np.ones(300_000, np.uint8) for _ in range(10)]
+    del kept
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator")
+def test_a_packet_loop_takes_its_memory_once() -> None:
+    done = subprocess.run([sys.executable, "-c", _MEMORY], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 100  # pages; one array alone has 73
+
+
 _SCHEDULING = """
 import ctypes, os, struct
 from probe.net.clock import be_punctual
