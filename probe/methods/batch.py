@@ -60,9 +60,7 @@ class Batch(NamedTuple):
 
 def all_from(address: NDArray[np.uint8], peer: bytes | None) -> bool:
     """Whether all of one address and more are `peer`."""
-    words = address.reshape(-1).view(np.uint32)
-    row = ADDRESS_BYTES // words.itemsize
-    return address[0].tobytes() == peer and not np.count_nonzero(words[row:] != words[:-row])
+    return peer is not None and address.tobytes() == peer * len(address)
 
 
 def no_address(count: int) -> NDArray[np.uint8]:

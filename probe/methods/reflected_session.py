@@ -282,7 +282,7 @@ class ReflectedSession:
         if (
             end > len(self._log)
             or np.count_nonzero(self._seen[key])
-            or (len(again) and (np.count_nonzero(key[again] == key[first]) or not distinct(key[again])))
+            or (len(again) and not (np.all(key[again] != key[first]) and distinct(key[again])))
         ):
             return False
         before = counted(stream, again)

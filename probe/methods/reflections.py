@@ -184,7 +184,8 @@ class Downstream:
             words[:, media.W_CHECK] = sums + ((leave >> 32) + leave & 0xFFFFFFFF).astype(np.uint32)
             media.word_view(batch.data)[:] = words
         self._log_t3[log_row] = leave
-        return batch._replace(time_ns=leave, tag=_numbers(log_row) + self._tag)
+        tag = _numbers(log_row) + self._tag
+        return Batch(batch.data, batch.size, leave, batch.address, batch.kernel_stamped, tag)
 
     def on_transmitted(self, log_row: NDArray[np.int64], time_ns: Times) -> None:
         """The kernel's word for when reflections left: into the log, and into later reflections."""

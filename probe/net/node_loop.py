@@ -32,8 +32,8 @@ from probe.wire.stun import binding_response
 IDLE_NS = 200_000_000
 QUIET_NS = 300_000
 """After several packets at once the loop rests so long: later ones then share its next round."""
-CROWD = 64
-"""So many at once are a backlog: no rest then."""
+CROWD = 256
+"""So many at once are a backlog: no rest then. (At 150,000 packets a second a rest is worth a sixth of the CPU time.)"""
 PLAIN_IDLE_NS = 20_000_000
 """Where no kernel stamp tells how long a packet lay here, the loop's own wake-ups do."""
 PUBLISH_NS = 4_000_000
@@ -80,7 +80,6 @@ def serve(pipe: Pipe) -> None:
 
 class _Served(NamedTuple):
     session: ReflectedSession
-    log: SharedArray
     counts: NDArray[np.int64]
     rate_pps: float
     """Of what goes back."""
@@ -128,22 +127,21 @@ class NodeLoop:
 
     def _rest(self, count: int, since_ns: int) -> None:
         """Wait for more, or for a request for repairs that falls due."""
-        next_ns = self._reflector.next_time_ns()
         now_ns = monotonic_ns()
         self._note_stall(now_ns - since_ns)
         if count:
             if 1 < count < CROWD and self._sock.stamped_every:
-                self._deaf.wait(min(next_ns, now_ns + QUIET_NS))
+                self._deaf.wait(min(self._reflector.next_time_ns(), now_ns + QUIET_NS))
             return
         if since_ns - self._busy_ns < self._spin_ns:
             return
-        wake_ns = min(next_ns, now_ns + self._idle_ns)
+        wake_ns = min(self._reflector.next_time_ns(), now_ns + self._idle_ns)
         self._readable.wait(wake_ns)
         self._note_stall(monotonic_ns() - wake_ns)
 
     def _note_stall(self, stall_ns: int) -> None:
         """A packet lay here, or the loop did not come round, for so long."""
-        for session, _, _, _ in self._served.values():
+        for session, _, _ in self._served.values():
             session.counts.stall_ns = max(session.counts.stall_ns, stall_ns)
 
     def _publish(self, now_ns: int) -> None:
@@ -160,9 +158,8 @@ class NodeLoop:
         if not self._sock.unstamped:
             self._settled_ns = now_ns
         settled = now_ns - self._settled_ns < PUBLISH_NS or now_ns - self._settled_ns > SETTLE_NS
-        for session, log, shared, _ in self._served.values():
+        for session, shared, _ in self._served.values():
             counts = session.counts
-            log.reach(counts.logged)
             counts.socket_dropped = dropped - session.dropped_before
             counts.strays = self._reflector.strays
             counts.clock_step_ns = max(counts.clock_step_ns, step_ns, key=abs)
@@ -185,12 +182,11 @@ class NodeLoop:
         log = SharedArray(fds[0], LOG, order.capacity)
         counts = SharedArray(fds[1], np.int64, len(COUNT_NAMES))
         log.close_fd()
-        log.reach(0)
         counts.close_fd()
         session = reflected_session(grant, log.array, self._sock)
         self._reflector.open(session)
         rate_pps = 0.0 if grant.one_way else grant.rate_pps
-        self._served[grant.session] = _Served(session, log, counts.array, rate_pps)
+        self._served[grant.session] = _Served(session, counts.array, rate_pps)
         self._ask_for_stamps()
 
     def _ask_for_stamps(self) -> None:
