@@ -8,14 +8,14 @@ from typing import TypeVar
 import numpy as np
 
 from probe.analysis.blocking import Blocking
-from probe.analysis.delay import ipdv, jitter_levels_by_row, jitter_summary
+from probe.analysis.delay import arrival_order, ipdv, jitter_levels_by_row, jitter_summary
 from probe.analysis.fates import Outcome
-from probe.analysis.one_way import OneWay
+from probe.analysis.one_way import Mask, OneWay, departure_numbers
 from probe.analysis.population import Population, Share
 from probe.analysis.recovery import recovery_times
 from probe.analysis.reordering import reordered_rows
 from probe.analysis.results import Direction, Poolable
-from probe.metrics import NEVER, Rows
+from probe.metrics import NEVER, Rows, Times
 
 SHARES = ("loss", "residual", "recovered", "reordered")
 POPULATIONS = ("pdv", "ipdv", "recovery")
@@ -40,7 +40,7 @@ def direction(
     )
     arrived = outcome.population & ~outcome.lost
     received = np.where(arrived, way.arrived, NEVER)
-    variation = ipdv(way.stream, rows["seq"].astype(np.int64), np.where(arrived, way.excess, NEVER))
+    variation = _variation(way, outcome.population, np.where(arrived, way.excess, NEVER))
     late_rows, ranked = reordered_rows(way.stream, way.sequence, received)
     times, repaired, never = recovery_times(way, outcome)
     jitter_rows, levels = jitter_levels_by_row(way.stream, way.departed, received)
@@ -77,6 +77,16 @@ def direction(
         duplicates=int(rows[f"{name}_duplicates"].sum()),
         retransmissions=int(rows[f"{name}_retransmissions"].sum()),
     )
+
+
+def _variation(way: OneWay, population: Mask, delay: Times) -> Times:
+    """IPDV by row, of packets that left one after the other (RFC 3393): what was lost on its way to the node divides no
+    pair of what the node sent."""
+    left = arrival_order(way.stream, np.where(population, way.departed, NEVER))
+    variation = np.full(len(delay), NEVER)
+    numbers = departure_numbers(way.stream[left], way.sequence[left])
+    variation[left] = ipdv(way.stream[left], numbers, delay[left])
+    return variation
 
 
 def _each(parts: Iterable[Poolable], kind: type[Part]) -> list[Part]:

@@ -50,6 +50,15 @@ def one_way(
     return OneWay(stream, sequence, departed, arrived, excess, repair_excess)
 
 
+def departure_numbers(stream: NDArray[np.int64], sequence: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers of packets by stream and departure: their own, and counted in streams that the node's numbers are
+    not known of in all."""
+    wrong = (stream[1:] == stream[:-1]) & (sequence[1:] <= sequence[:-1])
+    if not wrong.any():
+        return sequence
+    return np.where(np.isin(stream, stream[1:][wrong]), np.arange(len(sequence)), sequence)
+
+
 def directions(rows: Rows) -> tuple[OneWay, OneWay, NodeClock]:
     """Up, down and the node's clock. `down.sequence` is the node's own numbering, -1 where unknown."""
     times = {name: np.ascontiguousarray(rows[name]) for name in rows.dtype.names or () if name[-3:] == "_ns"}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from probe.analysis.delay import Indices, Integers
 from probe.analysis.fates import Outcome, fates_of
-from probe.analysis.one_way import OneWay, directions
+from probe.analysis.one_way import OneWay, departure_numbers, directions
 from probe.analysis.series import BEYOND, MAX_HOLES, Series, least_delay, make_series
 from probe.metrics import NEVER, T_MAX_NS, Rows, Times
 from probe.records import SessionRecord
@@ -178,9 +178,7 @@ def _of_stream(
     repaired = mended
     if least is not None:
         repaired = np.where(mended == NEVER, NEVER, mended + way.departed[mine] + least)
-    seq = way.sequence[mine]
-    if (np.diff(seq) <= 0).any():  # the node's own numbers are not known of all
-        seq = np.arange(len(mine))
+    seq = departure_numbers(way.stream[mine], way.sequence[mine])
     scheduled = rows["scheduled_ns"][mine]
     several = bool((np.diff(scheduled) == 0).any())  # packets a frame
     return make_series(

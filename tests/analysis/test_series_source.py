@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.analysis.population import Population
+from probe.analysis.series_delay import ipdv_population
 from probe.analysis.series_source import from_arrivals, of_session, unwrap_sequence
 from probe.analysis.session import analyse_session
 from probe.metrics import NEVER
@@ -138,6 +140,8 @@ def test_a_session_gives_the_series_of_its_directions() -> None:
         assert sum(len(s.seq) for s in streams) == expected.sent
         assert sum(int(s.lost.sum()) for s in streams) == expected.lost
         assert sum(int(s.bad(100 * MS).sum()) for s in streams) == expected.residual
+        variation = Population.pooled(ipdv_population(s) for s in streams)
+        assert variation.distribution() == expected.ipdv_ms
         assert {s.interval_ns for s in streams} == {20 * MS}
 
 
