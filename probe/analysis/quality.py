@@ -47,6 +47,7 @@ LIMITS = (
     Limit("backlog_dropped", "ratio", 0.0),
     Limit("node_backlog_dropped", "ratio", 0.0),
     Limit("relay_dropped", "ratio", 0.0, 0.001),
+    Limit("lost_to_us", "ratio", 0.1, 0.1),
     Limit("relay_late", "ms", 5.0),
     Limit("network_off", "x", 1.0),
     Limit("stall", "ms", 20.0, 1000.0),
@@ -102,6 +103,7 @@ def _judged(counts: Mapping[str, int], facts: Json) -> Json:
         "backlog_dropped": None if lost["backlog"] is None else lost["backlog"] / sent,
         "node_backlog_dropped": None if lost["node_backlog"] is None else lost["node_backlog"] / sent,
         "relay_dropped": lost["relay"] / sent,
+        "lost_to_us": _share_of_losses(counts, lost),
         "relay_late": relay.get("p99"),
         "network_off": facts["network_excess"],
         "stall": facts["stall_ms"],
@@ -113,6 +115,13 @@ def _judged(counts: Mapping[str, int], facts: Json) -> Json:
         "node_clock_step": _magnitude(facts["node_clock_step_ms"]),
         "log_missing": counts["lost_unknown"] / sent,
     }
+
+
+def _share_of_losses(counts: Mapping[str, int], drops: Json) -> float:
+    """What our side dropped, of all that was lost: a count that nobody can take from the path's packet by packet."""
+    lost = counts["lost_up"] + counts["lost_down"] + counts["lost_unknown"]
+    ours = counts["policed"] + counts["socket_dropped"] + int(drops["relay"])
+    return ours / lost if lost else 0.0
 
 
 def judge(limit: Limit, value: Any) -> Json | None:

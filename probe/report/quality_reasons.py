@@ -30,6 +30,10 @@ _PHRASES = {
         "our own relay had no room for {value} of the packets",
         "our own relay had no room for packets",
     ),
+    "lost_to_us": (
+        "as many packets as {value} of the losses were dropped by our own side: sockets, relay, the node's policing",
+        "too much of what was lost was dropped by our own side",
+    ),
     "relay_late": (
         "one packet in 100 left our own relay {value} late or more",
         "packets left our own relay late",

@@ -68,6 +68,23 @@ def test_limits(changes: dict[str, Any], code: str, grade: str) -> None:
     assert all(reason["value"] > reason["limit"] for reason in found.quality["reasons"])
 
 
+@pytest.mark.parametrize(("lost", "grade"), [(9, "invalid"), (10, "degraded"), (0, "degraded")])
+def test_what_our_side_dropped_is_not_the_paths_loss(lost: int, grade: str) -> None:
+    """A few drops among many losses change little; on a good path they are all there is."""
+    rows = steady(1000, lost_up=lost)
+    rows["stamps"] = ALL_FOUR
+    dropped = (
+        {"client": {"socket_dropped": 1}},
+        {"counters": {"policed": 1}},
+        {"impairment": {"overrun": 1}},
+    )
+    for changes in dropped:
+        found = summary(rows, **changes)
+        assert found.grade == grade
+        codes = [reason["code"] for reason in found.quality["reasons"]]
+        assert ("lost_to_us" in codes) == (grade == "invalid")
+
+
 def test_a_stall_is_in_the_delay_where_the_kernel_stamps_no_arrivals() -> None:
     ours, theirs = {"quality": {"stall_ms": 101.0}}, {"counters": {"stall_ns": 101 * MS}}
     for changes, stamp in ((ours, Stamp.RECEIVED), (theirs, Stamp.NODE_RECEIVED)):

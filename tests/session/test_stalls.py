@@ -27,17 +27,23 @@ def stand_still(pid: int, seconds: float) -> None:
     asyncio.get_running_loop().call_later(seconds, os.kill, pid, signal.SIGCONT)
 
 
-async def test_who_stood_still_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["udp", "quic-stream"])
+async def test_who_stood_still_is_told_and_nothing_is_lost(transport: str, tmp_path: Path) -> None:
     with node_process() as node:
         (media,) = children(node.process.pid)
+        loop = media if transport == "udp" else node.process.pid
 
         def act() -> None:
             (worker,) = our_own("net.worker")
             stand_still(worker, CLIENT_STOPS_S)
-            asyncio.get_running_loop().call_later(1.5, stand_still, media, NODE_STOPS_S)
+            asyncio.get_running_loop().call_later(1.5, stand_still, loop, NODE_STOPS_S)
 
         plan = write_plan(
-            tmp_path, node.entry(), scenarios=FOUR_SECONDS, thresholds=["loss < 1%", "rtt.p99 < 50ms"]
+            tmp_path,
+            node.entry(),
+            scenarios=FOUR_SECONDS,
+            thresholds=["loss < 1%", "rtt.p99 < 50ms"],
+            matrix=[{"scenarios": ["voice"], "transports": [transport]}],
         )
         found = await once_sending(plan, tmp_path / "results", act)
     session = found.session
@@ -56,6 +62,7 @@ async def test_who_stood_still_is_told_and_nothing_is_lost(tmp_path: Path) -> No
     # Kernel stamps at both ends: the percentiles are those of a path on which nobody stood still.
     assert session.rtt_ms.max is not None
     assert session.rtt_ms.max < 250
+    assert set(quality["stamps"].values()) == {"kernel"}
     # One in eight was not sent: the measurement is worth nothing, which is nobody's failure.
     reasons = {reason["code"]: reason["grade"] for reason in quality["reasons"]}
     assert (reasons["host_late"], reasons["node_stall"]) == ("invalid", "degraded")
