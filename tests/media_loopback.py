@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from probe.methods.negotiation import Grant
 from probe.methods.protection import UNPROTECTED, Protection
 from probe.methods.running import Running
-from probe.methods.schedule import StreamSpec, schedule, stream_spec
+from probe.methods.schedule import Schedule, StreamSpec, schedule, stream_spec
 from probe.metrics import NEVER, Rows
 from probe.net.address import Address
 from probe.net.job import PROGRESS, JobResult, MediaJob, shared_rows
+from probe.net.media_job import run_udp_job
 from probe.net.media_process import MediaProcess
 from probe.net.port_split import bind_one
 from probe.net.process import Child
@@ -83,8 +85,10 @@ class Loopback:
         path: Address | None = None,
         punctuality: Punctuality = ORDINARY,
         during: During | None = None,
+        here: bool = False,
     ) -> Session:
-        """Run one to its end; `path` is where the client sends to, if not to the node."""
+        """Run one to its end; `path` is where the client sends to, if not to the node. `here`: in a thread of the
+        test's own process."""
         spec = stream_spec(preset, calls=calls, duration_ns=int(seconds * 1e9))
         plan = schedule(spec, np.random.default_rng(SEED))
         self._sessions += 1
@@ -108,6 +112,10 @@ class Loopback:
             plain=plain,
             punctuality=punctuality,
         )
+        if here:
+            session = Session(os.getpid(), self._media.pid, progress.array, rows.array)
+            answer = await asyncio.to_thread(run_udp_job, job, rows.array, progress.array)
+            return await self._finished(session, answer, grant, plan)
         child = Child.start("probe.net.worker:work")
         try:
             session = Session(child.pid, self._media.pid, progress.array, rows.array)
@@ -119,10 +127,14 @@ class Loopback:
                 await meanwhile
         finally:
             await child.stop()
+        return await self._finished(session, answer, grant, plan)
+
+    async def _finished(self, session: Session, answer: JobResult, grant: Grant, plan: Schedule) -> Session:
+        """What the node knows joined to what the client saw."""
         await self._settle(grant)
-        merge_log(rows.array, self._media.log(grant.session, 0, 1 << 40), streams=spec.calls)
+        merge_log(session.shared, self._media.log(grant.session, 0, 1 << 40), streams=grant.streams)
         session.result, session.report = answer, self._media.report(grant.session)
-        session.rows = Running(rows.array, plan, int(progress.array["start_ns"][0])).samples()
+        session.rows = Running(session.shared, plan, int(session.progress["start_ns"][0])).samples()
         self._media.close(grant.session)
         return session
 

@@ -58,6 +58,7 @@ def node(
 
     from probe.cli.levers import punctuality
     from probe.methods.admission import Limits
+    from probe.net.clock import be_punctual
     from probe.net.listen import parse_listen
     from probe.net.node import NodeConfig, serve_node
     from probe.net.node_key import read_key
@@ -86,4 +87,5 @@ def node(
         until_eof=until_eof,
         punctuality=levers,
     )
+    be_punctual(collecting=True)
     asyncio.run(serve_node(config, lambda ready: print_ready(ready, as_json=json)))

@@ -164,11 +164,19 @@ class Alarm:
         return False
 
 
-def be_punctual() -> None:
+def be_punctual(*, collecting: bool = False) -> None:
     """Prepare this process for an absolute schedule: no timer slack, no cycle collector, a short time slice, memory
-    that is there."""
-    gc.disable()
-    _keep_memory()
+    that is there.
+
+    One that lives for long and makes cycles is `collecting`: its collector passes over all that is there by now,
+    which would take it milliseconds.
+    """
+    if collecting:
+        gc.collect()
+        gc.freeze()
+    else:
+        gc.disable()
+        _keep_memory()
     if LINUX:
         _libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
         _ask_for_short_slices()

@@ -20,12 +20,11 @@ from probe.net.job import DONE, HANDSHAKE_TIMEOUT_NS, JobResult, MediaJob
 from probe.net.media_loop import MediaLoop
 from probe.net.punctual import Privileges
 from probe.net.quality import quality_facts
-from probe.net.udp import MEDIA_SLOTS, SAMPLED, UdpSocket, open_udp
+from probe.net.transmit import stamping_at
+from probe.net.udp import MEDIA_SLOTS, UdpSocket, open_udp
 
 START_DELAY_NS = 50_000_000
 """Between bind and the first packet: time to build the schedule."""
-ALL_STAMPED_PPS = 150_000
-"""Up to this rate the kernel tells when every packet left; above, of one in ten."""
 
 
 def run_udp_job(job: MediaJob, rows: Rows, progress: NDArray[np.void]) -> JobResult:
@@ -79,7 +78,7 @@ def _measure(
     plan = job.plan()
     rate_pps = len(rows) / (job.spec.duration_ns / SECOND_NS)
     if sock.stamped_every:
-        sock.stamp(1 if rate_pps <= ALL_STAMPED_PPS else SAMPLED)
+        sock.stamp(stamping_at(rate_pps))
     client = MediaClient(
         job.spec,
         plan,

@@ -109,3 +109,18 @@ def test_a_packet_loop_asks_for_short_slices_and_for_no_larger_share() -> None:
     major, minor = (int(part) for part in platform.release().split(".")[:2])
     if (major, minor) >= (6, 12):
         assert runtime_ns == SLICE_NS
+
+
+_COLLECTING = """
+import gc, sys
+from probe.net.clock import be_punctual
+be_punctual(collecting=sys.argv[1] == "collecting")
+print(gc.isenabled(), gc.get_freeze_count() > 1000, open("/proc/self/timerslack_ns").read())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux's timers")
+@pytest.mark.parametrize(("mode", "told"), [("still", "False False 1"), ("collecting", "True True 1")])
+def test_a_packet_loop_has_no_timer_slack_and_no_collector_that_holds_it_up(mode: str, told: str) -> None:
+    command = [sys.executable, "-c", _COLLECTING, mode]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == told

@@ -18,6 +18,7 @@ import pytest
 
 from probe.errors import NotMeasured
 from probe.metrics import NEVER, Stamp, Unsent
+from probe.net import transmit
 from probe.net.punctual import Punctuality, require
 from tests.hold_relay import hold_relay
 from tests.media_loopback import Loopback, Session, loopback
@@ -56,6 +57,19 @@ async def test_every_packet_comes_back(calls: int, preset: str, nack: bool) -> N
         ("node_sent_ns", "received_ns"),
     ):
         assert (back[earlier] <= back[later] + 5_000).all()  # one host: its clocks are one, read twice
+
+
+@linux
+async def test_a_system_that_promises_stamps_and_gives_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call succeeds; only the packets that bind the session show that there is nothing to come."""
+    monkeypatch.setattr(transmit, "_TX_SOFTWARE", 0)
+    async with loopback() as node:
+        session = await node.session(seconds=0.3, here=True)
+    assert session.result.quality["stamps_checked"] == {"sent": False, "received": True}
+    accounted(session, 15)
+    sent = session.rows[session.rows["sent_ns"] != NEVER]
+    assert len(sent)
+    assert (sent["stamps"] == ALL_FOUR & ~Stamp.SENT).all()
 
 
 async def test_one_way_is_logged_and_not_reflected() -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from probe.methods.batch import Batch, join, no_address
 from probe.net.address import unpack_address
+from probe.net.transmit import stamping_at
 from probe.net.udp import MEDIA_SLOTS, SAMPLED, MmsgSocket, UdpSocket, open_udp
 
 pytestmark = pytest.mark.net
@@ -210,3 +211,16 @@ def test_over_ipv6() -> None:
             received(sock, count)
             if stamped:
                 assert told(sock)[0].tolist() == list(range(0, 10 * count, 10))
+
+
+@linux
+def test_arrivals_are_never_put_together() -> None:
+    """UDP_GRO (udp(7), 104) would give several datagrams one stamp."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as raw:
+        raw.bind(("127.0.0.1", 0))
+        with closing(open_udp(sock=raw.dup())):
+            assert raw.getsockopt(socket.IPPROTO_UDP, 104) == 0
+
+
+def test_up_to_a_rate_every_departure_is_stamped() -> None:
+    assert [stamping_at(rate_pps) for rate_pps in (0, 50, 150_000, 150_001)] == [0, 1, 1, SAMPLED]
