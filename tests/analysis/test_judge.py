@@ -171,7 +171,7 @@ def test_an_invalid_measurement_fails_nobody() -> None:
     lossy = summary(steady(1000, lost_up=500), counters={"policed": 400})
     found = one("loss < 1%", lossy)
     assert (found.verdict, found.reason["code"], found.value) == ("not_measured", "invalid_measurement", None)
-    assert [reason["code"] for reason in found.reason["reasons"]] == ["policed"]
+    assert [reason["code"] for reason in found.reason["reasons"]] == ["policed", "lost_to_us"]
     mixed = one("loss < 1%", summary(), lossy)
     assert (mixed.verdict, mixed.n, mixed.reason) == ("pass", 1000, {"code": "within_limit", "set_aside": 1})
 

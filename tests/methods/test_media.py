@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -210,3 +212,38 @@ def test_what_was_never_sent_is_not_asked_for(calls: int, preset: str) -> None:
     assert (~unsent).sum() >= 5
     assert session._nack is not None
     assert not len(session._nack._key)
+
+
+@pytest.mark.parametrize(
+    ("preset", "interval_ns"), [("voice", 20 * MS), ("video", 10**9 // 30), ("live", 10**9 // 30)]
+)
+def test_a_packet_that_is_late_by_more_than_half_an_interval_is_not_sent(
+    preset: str, interval_ns: int
+) -> None:
+    """Of video and live: half a frame interval. What a pause left behind is never caught up with in a burst."""
+    spec = stream_spec(preset, duration_ns=2 * 10**9)
+    plan = schedule(spec, np.random.default_rng(1))
+    rows = empty_rows(plan.packets, RUNNING)
+    client = MediaClient(spec, plan, rows, ssrc_base=SSRC_BASE, token=TOKEN, nack=False, start_ns=10**9)
+    starts = np.flatnonzero(np.diff(plan.time_ns, prepend=-1))
+    frame = [slice(start, end) for start, end in pairwise([*starts, plan.packets])]
+
+    def sent_at(now_ns: int) -> int:
+        return len(client.packets_to_send(now_ns, now_ns).size)
+
+    first_ns = 10**9 + int(plan.time_ns[starts[1]])
+    sent_at(10**9)
+    assert sent_at(first_ns + interval_ns // 2) == len(rows[frame[1]])
+    late_ns = 10**9 + int(plan.time_ns[starts[2]]) + interval_ns // 2 + 1
+    assert sent_at(late_ns) == 0
+    assert (rows["unsent"][frame[2]] == Unsent.HOST_LATE).all()
+    # After a second of absence only what is due now leaves, and the grid is where it was.
+    back_ns = 10**9 + int(plan.time_ns[starts[3]]) + interval_ns * 25
+    assert sent_at(back_ns) == len(rows[frame[28]])
+    assert (rows["unsent"][frame[3].start : frame[28].start] == Unsent.HOST_LATE).all()
+    assert client.next_time_ns() == 10**9 + int(plan.time_ns[starts[29]])
+
+
+def test_a_thousand_calls_are_spread_over_the_interval() -> None:
+    plan = schedule(stream_spec("voice", calls=1000, duration_ns=10**9), np.random.default_rng(1))
+    assert np.bincount(plan.offset_ns // MS).tolist() == [50] * 20
