@@ -7,6 +7,7 @@ UDP 5-tuple the address is proved by QUIC's own handshake.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,10 @@ CLOSED_CODE = 0x102
 """Application error code of a connection whose session was closed."""
 
 
+def _nothing() -> None:
+    """Where no kernel knows."""
+
+
 class RoqReflector:
     """All RTP over QUIC sessions of a node; a backend of the control channel."""
 
@@ -37,6 +42,8 @@ class RoqReflector:
         """Datagrams that were no QUIC of ours; the carrier keeps it up to date."""
         self.socket_dropped = 0
         """Datagrams that the node's socket has dropped so far; the carrier keeps it up to date."""
+        self.take_stamps: Callable[[], None] = _nothing
+        """The carrier's: tells `on_transmitted` what the kernel knows by now. Rows of a log are handed out once."""
         self.touched: list[Peer] = []
         """Connections that were written to without an event of theirs; for the server to be told."""
         self._sessions: dict[int, RoqSession] = {}
@@ -61,6 +68,7 @@ class RoqReflector:
         self._sessions[grant.session] = self._by_token[grant.token] = session
 
     def log(self, session: int, after: int, limit: int) -> NDArray[np.void]:
+        self.take_stamps()
         return self._sessions[session].log(after, limit)
 
     def report(self, session: int) -> dict[str, Any]:
@@ -107,10 +115,9 @@ class RoqReflector:
 
     def on_transmitted(self, tags: NDArray[np.int64], time_ns: Times) -> None:
         """The kernel's word for when reflections left."""
-        for number in np.unique(tags >> LOG_ROW_BITS).tolist():
-            if session := self._sessions.get(number):
-                mine = tags >> LOG_ROW_BITS == number
-                session.on_transmitted(tags[mine] & LOG_ROW_MASK, time_ns[mine])
+        for tag, left_ns in zip(tags.tolist(), time_ns.tolist(), strict=True):
+            if session := self._sessions.get(tag >> LOG_ROW_BITS):
+                session.on_transmitted(tag & LOG_ROW_MASK, left_ns)
 
     def _take_token(self, peer: Peer, event: StreamDataReceived) -> None:
         if event.stream_id != BIND_STREAM:

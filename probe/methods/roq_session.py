@@ -17,7 +17,7 @@ from probe.methods.quic_trace import QuicTrace
 from probe.methods.reflected_session import ReflectedSession
 from probe.methods.reflections import LOG_ROW_BITS
 from probe.methods.roq_sender import Outgoing, RoqSender
-from probe.metrics import NEVER, Times
+from probe.metrics import NEVER
 from probe.wire import log, media
 from probe.wire.roq import StreamDecoder, decode_datagram
 
@@ -31,6 +31,7 @@ class RoqSession:
     def __init__(self, grant: Grant, socket_dropped: int) -> None:
         self.grant = grant
         self.log_rows = np.zeros(grant.streams * grant.packets + 1024, log.LOG)
+        self._t3, self._flags = self.log_rows["t3"], self.log_rows["flags"]
         self.peer: Peer | None = None
         self.unsent = 0
         """Reflections given up because of our own congestion window."""
@@ -115,17 +116,17 @@ class RoqSession:
     def on_leaving(self, now_ns: int) -> None:
         """Correct the leaving time of what was just handed out: a carrier's last act before the send."""
         if self._sender is not None and self._sender.left:
-            self.log_rows["t3"][[packet.tag for packet in self._sender.left]] = now_ns
+            self._t3[[packet.tag for packet in self._sender.left]] = now_ns
 
     def name(self, tags: NDArray[np.int64]) -> None:
         """Write into `tags`, of the datagrams that `pump` gave, which row of the log each sends back."""
         if self._sender is not None:
             self._sender.name(tags, self.grant.session << LOG_ROW_BITS)
 
-    def on_transmitted(self, rows: NDArray[np.int64], time_ns: Times) -> None:
-        """The kernel's word for when the reflections of these rows of the log left; it goes with the log."""
-        self.log_rows["t3"][rows] = time_ns
-        self.log_rows["flags"][rows] |= np.uint8(log.KERNEL_T3)
+    def on_transmitted(self, row: int, left_ns: int) -> None:
+        """The kernel's word for when the reflection of this row of the log left; it goes with the log."""
+        self._t3[row] = left_ns
+        self._flags[row] |= log.KERNEL_T3
 
     def log(self, after: int, limit: int) -> NDArray[np.void]:
         """Rows `after ..`, up to the first whose reflection has not left yet."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.batch import ADDRESS_BYTES, Batch, no_address
+from probe.methods.batch import ADDRESS_BYTES, ALONE, Batch, no_address
 from probe.methods.quic_server import Datagrams
 from probe.net.address import pack_address
 from probe.net.clock import monotonic_ns
@@ -18,6 +18,7 @@ from probe.net.udp import UdpSocket
 STALE_NS = 10_000_000_000
 """A stamp that is older belongs to a clock that somebody set, not to a process that stood still."""
 
+_NO_TIME = np.zeros(1, np.int64)
 _pack = lru_cache(4096)(pack_address)
 
 
@@ -48,11 +49,15 @@ def arrivals(sock: UdpSocket) -> Iterator[Arrival]:
 def as_batch(datagrams: Datagrams, tags: NDArray[np.int64] | None = None, *, connected: bool) -> Batch:
     """At least one datagram; for a `connected` socket their addresses do not matter."""
     count = len(datagrams)
+    if count == ALONE:
+        ((only, peer),) = datagrams
+        address = no_address(1) if connected else np.frombuffer(_pack(peer), np.uint8)[None]
+        return Batch(np.frombuffer(only, np.uint8)[None], np.array([len(only)]), _NO_TIME, address, tag=tags)
     size = np.array([len(data) for data, _ in datagrams], np.int64)
     width = int(size.max())
     data = np.frombuffer(b"".join(item.ljust(width, b"\0") for item, _ in datagrams), np.uint8)
     address = no_address(count)
     if not connected:
-        packed = b"".join(_pack(address) for _, address in datagrams)
+        packed = b"".join(_pack(peer) for _, peer in datagrams)
         address = np.frombuffer(packed, np.uint8).reshape(count, ADDRESS_BYTES)
     return Batch(data.reshape(count, width), size, np.zeros(count, np.int64), address, tag=tags)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import lru_cache
 
 from probe.methods.quic_node import QuicNode
 from probe.methods.quic_server import Address, Datagrams
@@ -16,6 +17,7 @@ from probe.net.udp import UdpSocket
 RECEIVE_AT_ONCE = 64
 """Slots of the socket, and how many datagrams are taken before other callbacks have their turn."""
 _PROGRESS_S = 0.0005
+_address = lru_cache(4096)(unpack_address)
 
 
 class QuicListener:
@@ -34,6 +36,7 @@ class QuicListener:
         self._reading = False
         self._stamping = 0
         self._canary = Canary(self._note_stall)
+        node.roq.take_stamps = self._take_stamps
 
     def start(self, *, read: bool = True) -> None:
         """Serve from now on."""
@@ -59,10 +62,10 @@ class QuicListener:
         self._flush()
 
     def _on_readable(self) -> None:
-        self._take_stamps()
         self._node.roq.socket_dropped = self._sock.dropped()
         for data, address, at_ns, stamped in arrivals(self._sock):
-            self.feed(data, unpack_address(address), at_ns, kernel_stamped=stamped)
+            self.feed(data, _address(address.tobytes()), at_ns, kernel_stamped=stamped)
+        self._take_stamps()  # one that lies there makes the socket readable
 
     def _take_stamps(self) -> None:
         """When reflections really left. The kernel tells at once, unless a queue of its own comes first."""
@@ -78,6 +81,8 @@ class QuicListener:
         self._timer = None
         self._node.handle_timer(self._loop.time())
         self._flush()
+        if self._sock.unstamped:
+            self._take_stamps()
 
     def _flush(self) -> None:
         datagrams = self._node.datagrams_to_send(self._loop.time())
@@ -98,5 +103,3 @@ class QuicListener:
         batch = as_batch(datagrams, tags, connected=False)
         self._node.on_leaving(monotonic_ns())
         self.unsent += len(datagrams) - self._sock.send(batch)
-        if self._sock.unstamped:
-            self._take_stamps()

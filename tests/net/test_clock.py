@@ -10,7 +10,10 @@ import sys
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from probe.net import clock
 from probe.net.clock import SLICE_NS, Alarm, Waiter, WallClock, monotonic_ns, wall_offset
 
 MS = 1_000_000
@@ -124,3 +127,40 @@ print(gc.isenabled(), gc.get_freeze_count() > 1000, open("/proc/self/timerslack_
 def test_a_packet_loop_has_no_timer_slack_and_no_collector_that_holds_it_up(mode: str, told: str) -> None:
     command = [sys.executable, "-c", _COLLECTING, mode]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == told
+
+
+class FakeTime:
+    """A clock that a look at takes 1 us, and a sleep that ends `late_ns` late."""
+
+    def __init__(self) -> None:
+        self.now_ns = 10**9
+        self.slept_ns = self.late_ns = 0
+
+    def look(self) -> int:
+        self.now_ns += 1000
+        return self.now_ns
+
+    def wait(self, until_ns: int) -> bool:
+        slept_ns = max(until_ns + self.late_ns - self.now_ns, 0)
+        self.now_ns, self.slept_ns = self.now_ns + slept_ns, self.slept_ns + slept_ns
+        return False
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    waits=st.lists(st.tuples(st.integers(0, 3 * MS), st.integers(0, 300_000)), max_size=60),
+    spin_ns=st.integers(1, MS),
+)
+def test_a_loop_that_spins_sleeps_four_times_as_long(waits: list[tuple[int, int]], spin_ns: int) -> None:
+    """Otherwise the kernel would stop it for 50 ms of each second, as a real-time process (sched(7))."""
+    fake = FakeTime()
+    alarm = Alarm(spin_ns=spin_ns)
+    alarm._deaf, alarm._sleep = fake, None  # type: ignore[assignment]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "monotonic_ns", fake.look)
+        for ahead_ns, fake.late_ns in waits:
+            begun_ns, fake.slept_ns = fake.now_ns, 0
+            alarm.wait(begun_ns + ahead_ns, listen=False)
+            awake_ns = fake.now_ns - begun_ns - fake.slept_ns
+            assert fake.now_ns >= begun_ns + ahead_ns
+            assert awake_ns <= fake.slept_ns / 4 + 5000  # some looks at the clock beside

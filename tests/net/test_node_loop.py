@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -12,7 +13,7 @@ from probe.methods.negotiation import Grant
 from probe.net.media_process import log_capacity
 from probe.net.node_loop import COUNT_NAMES, RATE_NS, NodeLoop, Open
 from probe.net.pipe import Pipe
-from probe.net.punctual import ORDINARY, Privileges
+from probe.net.punctual import ORDINARY, Privileges, Punctuality
 from probe.net.shared import SharedArray
 from probe.net.udp import MEDIA_SLOTS, SAMPLED, open_udp
 from probe.wire.log import LOG
@@ -88,3 +89,11 @@ def test_while_the_queue_overflows_no_room_in_it_goes_to_stamps(loop: NodeLoop) 
         loop._publish(now_ns := now_ns + RATE_NS)
         seen.append(loop._sock.stamped_every)
     assert seen == [0, 1]
+
+
+def test_a_real_time_node_never_stays_awake_for_more_packets(pipe: Pipe) -> None:
+    privileges = Privileges(Punctuality(spin_ns=200_000))
+    with closing(open_udp(bind=("127.0.0.1", 0), slots=MEDIA_SLOTS)) as sock:
+        assert NodeLoop(sock, pipe, privileges)._spin_ns == 200_000
+        privileges.realtime = True
+        assert NodeLoop(sock, pipe, privileges)._spin_ns == 0
