@@ -99,7 +99,7 @@ def test_a_node_whose_quic_loop_is_killed_ends() -> None:
     with node_process() as node:
         (media,) = children(node.process.pid)
         end(node.process.pid)
-        wait_until_gone([media])
+        wait_until_gone([node.process.pid, media])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind((node.host, node.port))  # nobody holds the port
 
