@@ -13,7 +13,7 @@ from probe.net.job import SENDING, WAITING
 from probe.net.quality import LoopWatch
 from probe.net.udp import UdpSocket
 
-TICK_NS = ((0, 250_000), (150_000, 500_000), (400_000, 1_000_000))
+TICK_NS = ((0, 330_000), (150_000, 500_000), (400_000, 1_000_000))
 """Beyond so many packets a second the loop comes round so often at most: packets due meanwhile leave together. That
 keeps a thousand calls within a fraction of a millisecond of their schedule for a third of the processor time."""
 HEED_NS, IDLE_HEED_NS = 1_000_000, 4_000_000
