@@ -147,7 +147,8 @@ class Arrivals:
         """When the reflection before really left rides in this one (two-step); no stream stands twice."""
         earlier = self._last_key[stream]
         tells = self._last_sequence[stream] == words[:, media.W_STAMPED]
-        tells &= (flags & media.TELLS_T3) > (self._stamps[earlier] & np.uint8(_NODE_SENT))
+        tells &= flags & media.TELLS_T3 != 0
+        tells &= self._stamps[earlier] & np.uint8(_NODE_SENT) == 0
         delta = words[:, media.W_DELTA].view(np.int32)
         if np.count_nonzero(tells) < len(tells):
             earlier, delta = earlier[tells], delta[tells]
