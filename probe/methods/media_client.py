@@ -28,7 +28,10 @@ _SENT = np.uint8(Stamp.SENT)
 
 
 class MediaClient:
-    """Sends `plan` on `spec.calls` streams from `start_ns` on and records each packet in `rows`."""
+    """Sends `plan` on `spec.calls` streams from `start_ns` on and records each packet in `rows`.
+
+    `passing`: its carrier holds no packet longer than until it asks for the next (PacketSource).
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class MediaClient:
         nack: bool,
         start_ns: int,
         protection: Protection = UNPROTECTED,
+        passing: bool = False,
     ) -> None:
         self.counts = ClientCounts()
         self.start_ns = start_ns
@@ -49,7 +53,14 @@ class MediaClient:
         Running(rows, plan, start_ns).write_schedule()
         self._half_ns = spec.interval_ns // 2
         self._ssrc_base, self._down_ssrc = ssrc_base, ssrc_base | media.DOWN_SSRC
-        self._source = PacketSource(spec, plan, ssrc_base=ssrc_base, token=token, start_ns=start_ns)
+        self._source = PacketSource(
+            spec,
+            plan,
+            ssrc_base=ssrc_base,
+            token=token,
+            start_ns=start_ns,
+            passing=passing and not protection,
+        )
         self._leaving: NDArray[np.int64] = np.zeros(0, np.int64)
         self._unsent = 0
         # Packets of each stream that were skipped since the last one that was not.
@@ -158,23 +169,29 @@ class MediaClient:
             self._unsent += len(skipped)
             np.add.at(self._absent, skipped % self._streams, 1)
             self._untold += len(skipped)
+        place = self._source.place
         batch = self._source.take(now_ns, until_ns, self.rtt_ns)
         if self._untold and batch.tag is not None:
             self._tell_absent(batch.data, batch.tag % self._streams)
         self._leaving = batch.tag if batch.tag is not None else np.zeros(0, np.int64)
-        if len(batch.size):
+        if self._source.in_order:
+            self._sent_ns[place : self._source.place] = batch.time_ns
+        else:
             self._sent_ns[self._leaving] = batch.time_ns
         return batch
 
     def _tell_absent(self, data: NDArray[np.uint8], stream: NDArray[np.int64]) -> None:
         """Let the first packets after skipped ones say so, lest the node should ask for those."""
-        first = first_occurrences(stream)
+        told = np.flatnonzero(self._absent[stream])
+        if not len(told):
+            return
+        first = told[first_occurrences(stream[told])]
         words = media.word_view(data[first])
         absent = self._absent[stream[first]]
         words[:, media.W_REFLECTED] = absent
         words[:, media.W_CHECK] += absent.astype(np.uint32)
         media.word_view(data)[first] = words
-        self._absent[stream] = 0
+        self._absent[stream[first]] = 0
         self._untold -= int(absent.sum())
 
     def _retransmissions(self, until_ns: int) -> Batch:

@@ -19,6 +19,7 @@ from probe.wire import media, rtp
 _TIMES_AT, _CHECK_AT = media.W_T1 * 4, media.W_CHECK * 4
 _TIMES, _CHECK = struct.Struct(">qq"), struct.Struct(">I")
 _LOWER = 0xFFFFFFFF
+_WHOSE = 1  # the pair of W_SSRC
 
 
 class PacketMaker:
@@ -37,6 +38,8 @@ class PacketMaker:
         self.width = (int(self._bytes.max(initial=0)) + 7) & ~7
         """Bytes between two packets: the same for all, so that memory is used again."""
         self._model = self.make(index[:ALONE], stream[:ALONE])
+        self._model_known = _known(self._model.data)
+        self._model_index, self._model_size = -1, self._bytes[:0]
 
     def make(self, index: NDArray[np.int64], stream: NDArray[np.int64]) -> PacketBlock:
         """A packet of each of these streams, in memory of its own."""
@@ -45,17 +48,32 @@ class PacketMaker:
         return PacketBlock(pairs, self._bytes[index], index + self._sum)
 
     def alike(
-        self, index: int, stream: NDArray[np.int64], leave_ns: int, rtt_ns: int
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Packets `index` of these streams that leave together, and their sizes: one of them in as many copies, and
-        in each its own stream."""
-        model = self._model
-        model.pairs[0, 0], model.pairs[0, 2] = self._head[index], self._which[index]
-        model.sums[0] = index + self._sum
+        self, index: int, streams: slice, leave_ns: int, rtt_ns: int, room: Room | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64], Times]:
+        """Packets `index` of these streams that leave together: one of them in as many copies, and in each its own
+        stream; in a `room` of this maker's width, or in memory of their own."""
+        model, count = self._model, streams.stop - streams.start
+        if index != self._model_index:
+            self._model_index, self._model_size = index, np.full(len(self._whose), self._bytes[index])
+            model.pairs[0, 0], model.pairs[0, 2] = self._head[index], self._which[index]
+            model.sums[0] = index + self._sum
         model.stamp_one(0, leave_ns, rtt_ns)
-        pairs = model.pairs.repeat(len(stream), axis=0)
-        pairs[:, 1] = self._whose[stream]
-        return pairs.view(np.uint8), np.full(len(stream), self._bytes[index])
+        room = room or Room(count, self.width)
+        room.known[:count] = self._model_known
+        room.whose[:count] = self._whose[streams]
+        room.leave_ns[:count] = leave_ns
+        return room.data[:count], self._model_size[:count], room.leave_ns[:count]
+
+
+class Room:
+    """Memory of packets that leave together: `most` of `width` bytes, zeros but for what the copies of one packet
+    (`known`, all but the payload's zeros) and its stream (`whose`) write there."""
+
+    def __init__(self, most: int, width: int) -> None:
+        pairs = np.zeros((most, width // 8), np.uint64)
+        self.data: NDArray[np.uint8] = pairs.view(np.uint8)
+        self.known, self.whose = _known(self.data), pairs[:, _WHOSE]
+        self.leave_ns = np.zeros(most, np.int64)
 
 
 class PacketBlock:
@@ -93,6 +111,12 @@ class PacketBlock:
 def _halves(time_ns: int) -> int:
     """What it adds to a packet's check, which is a sum modulo 2^32."""
     return (time_ns >> 32) + (time_ns & _LOWER)
+
+
+def _known(data: NDArray[np.uint8]) -> NDArray[np.void]:
+    """(n,) header and payload of each packet, in one piece."""
+    known: NDArray[np.void] = data[:, : media.MIN_PACKET_BYTES].view(f"V{media.MIN_PACKET_BYTES}")[:, 0]
+    return known
 
 
 def _pairs(first: ArrayLike, second: ArrayLike) -> NDArray[np.uint64]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from probe.methods.batch import ALONE, FOREVER, Batch, empty_batch, no_address
 from probe.methods.due_order import DueOrder
-from probe.methods.packet_maker import PacketBlock, PacketMaker
+from probe.methods.packet_maker import PacketBlock, PacketMaker, Room
 from probe.methods.schedule import Schedule, StreamSpec
 from probe.metrics import Times
 
@@ -27,10 +27,18 @@ MAX_BATCH = 1024
 
 
 class PacketSource:
-    """Hands out the media packets of `plan` from `start_ns` on."""
+    """Hands out the media packets of `plan` from `start_ns` on. `passing`: those of a batch are of no use to anybody
+    when the next are taken, so that many together may lie in the same memory again."""
 
     def __init__(
-        self, spec: StreamSpec, plan: Schedule, *, ssrc_base: int, token: bytes, start_ns: int
+        self,
+        spec: StreamSpec,
+        plan: Schedule,
+        *,
+        ssrc_base: int,
+        token: bytes,
+        start_ns: int,
+        passing: bool = False,
     ) -> None:
         self.place = 0
         """How many rows have had their turn."""
@@ -38,11 +46,17 @@ class PacketSource:
         self._maker = PacketMaker(plan, payload_type=spec.payload_type, ssrc_base=ssrc_base, token=token)
         self._order = DueOrder(plan, start_ns)
         self._ahead = not self._order.alone or self._streams < CROWD
+        self._room = Room(MAX_BATCH, self._maker.width) if passing and not self._ahead else None
         self._start = self._end = 0
         self._rows: NDArray[np.int64] = np.zeros(0, np.int64)
         self._due_ns: Times = np.zeros(0, np.int64)
         self._due = self._due_ns.data  # plain numbers, to search and to compare
         self._block: PacketBlock | None = None
+
+    @property
+    def in_order(self) -> bool:
+        """Whether rows leave in the order in which they stand: those of a batch are `place` and the next then."""
+        return self._order.alone
 
     @property
     def exhausted(self) -> bool:
@@ -76,6 +90,11 @@ class PacketSource:
 
     def skip(self, before_ns: int) -> NDArray[np.int64]:
         """Give up what was due before `before_ns`; returns its rows."""
+        if self.in_order:
+            first, self.place = self.place, self._order.due_from(self.place, before_ns)
+            if self.place > self._end:
+                self._start = self._end = self.place
+            return np.arange(first, self.place)
         skipped = []
         while not self.exhausted:
             if self.place == self._end:
@@ -94,9 +113,9 @@ class PacketSource:
         if self.next_ns() > until_ns:
             return empty_batch()
         if self.place == self._end:
-            index, stream = self._order.alike(self.place, min(now_ns, until_ns), MAX_BATCH)
-            if len(stream):
-                return self._take_alike(index, stream, now_ns, rtt_ns)
+            index, streams = self._order.alike(self.place, min(now_ns, until_ns), MAX_BATCH)
+            if streams.start < streams.stop:
+                return self._take_alike(index, streams, now_ns, rtt_ns)
             self._look_ahead(BLOCK)
             self._block = self.make(self._rows)
         start = self.place - self._start
@@ -118,13 +137,12 @@ class PacketSource:
             block.data[taken], block.size[taken], leave, no_address(end - start), tag=self._rows[taken]
         )
 
-    def _take_alike(self, index: int, stream: NDArray[np.int64], now_ns: int, rtt_ns: int) -> Batch:
+    def _take_alike(self, index: int, streams: slice, now_ns: int, rtt_ns: int) -> Batch:
         """Packets of one index, made as they leave."""
-        count = len(stream)
-        self.place = self._start = self._end = self.place + count
-        data, size = self._maker.alike(index, stream, now_ns, rtt_ns)
-        rows = stream + index * self._streams
-        return Batch(data, size, np.full(count, now_ns), no_address(count), tag=rows)
+        data, size, leave = self._maker.alike(index, streams, now_ns, rtt_ns, self._room)
+        rows = np.arange(self.place, self.place + len(size))
+        self.place = self._start = self._end = self.place + len(size)
+        return Batch(data, size, leave, no_address(len(size)), tag=rows)
 
     def _look_ahead(self, count: int) -> None:
         self._start, self._end = self._end, min(self._end + count, self._order.total)

@@ -88,6 +88,7 @@ def _measure(
         nack=job.nack,
         start_ns=monotonic_ns() + START_DELAY_NS,
         protection=job.protection,
+        passing=True,
     )
     loop = MediaLoop(
         client,

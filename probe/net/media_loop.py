@@ -11,7 +11,7 @@ from probe.metrics import T_MAX_NS
 from probe.net.clock import Alarm, monotonic_ns
 from probe.net.job import SENDING, WAITING
 from probe.net.quality import LoopWatch
-from probe.net.udp import UdpSocket
+from probe.net.udp import SAMPLED, UdpSocket
 
 TICK_NS = ((0, 330_000), (150_000, 500_000), (400_000, 1_000_000))
 """Beyond so many packets a second the loop comes round so often at most: packets due meanwhile leave together. That
@@ -21,6 +21,9 @@ HEED_NS, IDLE_HEED_NS = 1_000_000, 4_000_000
 them, or not."""
 HEED_PACKETS = 128
 """But not more than so many: they and as many transmit stamps have room in a socket of an ordinary user."""
+STAMPS = 128
+"""So many transmit stamps are read at a time where only some packets are stamped: they may wait, for nobody is woken by
+them."""
 IDLE_NS = 50_000_000
 """How long at most until the parent's word is looked at."""
 TAIL_MARGIN_NS = 50_000_000
@@ -52,6 +55,7 @@ class MediaLoop:
         self._tick_ns = max(tick_ns for beyond_pps, tick_ns in TICK_NS if rate_pps > beyond_pps)
         longest_ns = HEED_NS if nack else IDLE_HEED_NS
         self._heed_ns = min(max(int(HEED_PACKETS / rate_pps * 1e9), HEED_NS), longest_ns)
+        self._stamps = 1 if nack or sock.stamped_every != SAMPLED else STAMPS
         self._give_up_ns = FOREVER
         self._looked_ns = 0
 
@@ -65,7 +69,7 @@ class MediaLoop:
                 self._send(now_ns)
             if self._must_look(now_ns, next_ns):
                 self._looked_ns = now_ns
-                self._receive()
+                self._receive(1 if next_ns == FOREVER else self._stamps)
             next_ns = client.next_time_ns()  # which also prepares what leaves then
             if self._is_over(now_ns):
                 break
@@ -88,10 +92,10 @@ class MediaLoop:
         """Whether arrivals are to be taken in this round: many at a time cost a fraction of few."""
         return not self._kernel_stamped or next_ns == FOREVER or now_ns - self._looked_ns >= self._heed_ns
 
-    def _receive(self) -> None:
-        """Everything that has arrived, and when what was sent left."""
+    def _receive(self, stamps: int) -> None:
+        """Everything that has arrived, and when what was sent left if there are so many `stamps`."""
         sock = self._sock
-        if sock.unstamped and (told := sock.transmitted()):
+        if sock.unstamped >= stamps and (told := sock.transmitted()):
             self._client.on_transmitted(*told)
         while True:
             batch = sock.receive()

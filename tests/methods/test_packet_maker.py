@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from probe.methods.packet_maker import PacketMaker
+from probe.methods.packet_maker import PacketMaker, Room
 from probe.methods.schedule import Schedule, schedule, stream_spec
 from probe.wire import media, rtp
 
@@ -73,8 +73,11 @@ def test_packets_that_leave_each_at_its_time_are_as_the_payload_describes(
 @given(index=st.integers(0, 8), leave_ns=TIMES, rtt_ns=TIMES)
 def test_copies_of_one_packet_are_as_if_each_was_made(index: int, leave_ns: int, rtt_ns: int) -> None:
     packets, plan = maker()
-    stream = np.array([3, 0, 4])
-    data, size = packets.alike(index, stream, leave_ns, rtt_ns)
-    indexes = np.full(3, index)
-    assert np.array_equal(data, as_described(plan, indexes, stream, packets.width, leave_ns, rtt_ns))
-    assert size.tolist() == plan.size[indexes].tolist()
+    room = Room(4, packets.width)
+    for into in (None, room, room):
+        packets.alike(8 - index, slice(0, 4), rtt_ns, leave_ns, into)  # nothing of it is left
+        data, size, time_ns = packets.alike(index, slice(2, 5), leave_ns, rtt_ns, into)
+        indexes, stream = np.full(3, index), np.arange(2, 5)
+        assert np.array_equal(data, as_described(plan, indexes, stream, packets.width, leave_ns, rtt_ns))
+        assert size.tolist() == plan.size[indexes].tolist()
+        assert time_ns.tolist() == [leave_ns] * 3
