@@ -9,11 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from probe.cli import app
+from probe.cli.failures import execute
 
 KEY = "correct-horse-battery"
 VARIABLES = {"NODE_KEY": KEY}
@@ -162,6 +166,14 @@ def probe(*arguments: str, cwd: Path, **environment: str) -> subprocess.Complete
         check=False,
         timeout=BOUND_S,
     )
+
+
+def probe_here(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The same without a process, for commands that measure nothing."""
+    out, err = StringIO(), StringIO()
+    with chdir(cwd), redirect_stdout(out), redirect_stderr(err):
+        code = execute(app, arguments)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 
 from probe.errors import NotMeasured
 from probe.net.punctual import Punctuality, require
-from tests.nodes import probe, write_plan
+from tests.nodes import probe, probe_here, write_plan
 
 pytestmark = pytest.mark.net
 
@@ -48,7 +48,7 @@ def test_plain_sockets_measure_everything(tmp_path: Path) -> None:
         if session["transport"] == "udp":
             assert set(session["quality"]["stamps"].values()) == {"user"}
         assert session["quality"]["node_cpu_share"] > 0
-    told = probe("report", "--results", "results", _newest(tmp_path), cwd=tmp_path).stdout
+    told = probe_here("report", "--results", "results", _newest(tmp_path), cwd=tmp_path).stdout
     assert "Plain sockets, one call a packet, in 3 sessions." in told
 
 
@@ -71,5 +71,5 @@ def test_levers_are_told_in_every_session(tmp_path: Path) -> None:
     for session in sessions:
         levers = {"realtime": True, "low_latency": False, "spin_us": 200.0}
         assert session["quality"]["punctuality"] == {"asked": levers, "granted": levers}
-    told = probe("report", "--results", "results", _newest(tmp_path), cwd=tmp_path).stdout
+    told = probe_here("report", "--results", "results", _newest(tmp_path), cwd=tmp_path).stdout
     assert "Asked for: --rt, --spin." in told

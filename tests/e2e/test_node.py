@@ -25,6 +25,7 @@ from tests.nodes import (
     node_command,
     node_process,
     probe,
+    probe_here,
     transports,
     wait_until_gone,
     write_plan,
@@ -78,7 +79,7 @@ def test_a_taken_port_is_told_in_a_sentence(node: NodeProcess, tmp_path: Path) -
 )
 def test_what_cannot_be_used_is_told_in_a_sentence(arguments: list[str], told: str, tmp_path: Path) -> None:
     (tmp_path / "short").write_text("short\n")
-    ended = probe("node", *arguments, "--ephemeral", cwd=tmp_path)
+    ended = probe_here("node", *arguments, "--ephemeral", cwd=tmp_path)
     assert ended.returncode == 2
     assert told in ended.stderr.splitlines()[0]
 

@@ -23,6 +23,7 @@ from tests.nodes import (
     end,
     node_process,
     probe,
+    probe_here,
     probe_run,
     transports,
     wait_until_gone,
@@ -52,7 +53,7 @@ def test_what_it_says_and_where(node: NodeProcess, tmp_path: Path) -> None:
     assert "vantage jkt-1" in told.stdout
     assert "seed 5" in told.stdout
     assert told.stdout.splitlines()[-1].startswith("✓ PASS")
-    again = probe("report", run_id[1], cwd=tmp_path)
+    again = probe_here("report", run_id[1], cwd=tmp_path)
     assert (again.returncode, again.stdout) == (0, told.stdout)
 
 
@@ -85,7 +86,7 @@ def test_bad_input_is_told_before_anything_is_sent(arguments: list[str], told: s
     write_plan(tmp_path, entry, scenarios=zero).rename(tmp_path / "zero.yaml")
     write_plan(tmp_path, entry, networks=["cleann"]).rename(tmp_path / "network.yaml")
     write_plan(tmp_path, entry)
-    ended = probe("run", *arguments, "--json", cwd=tmp_path)
+    ended = probe_here("run", *arguments, "--json", cwd=tmp_path)
     assert ended.returncode == 2
     assert told in ended.stderr
     assert json.loads(ended.stdout)["exit_code"] == 2
@@ -111,9 +112,11 @@ def test_a_node_that_is_killed_mid_run(tmp_path: Path) -> None:
     # The tables are the same from the packets alone.
     for name in ("summary.json", "verdict.json"):
         (folder / name).unlink()
-    again = probe("report", folder.name, cwd=tmp_path)
+    again = probe_here("report", folder.name, cwd=tmp_path)
     assert (again.returncode, again.stdout) == (99, out)
-    assert json.loads(probe("report", folder.name, "--json", cwd=tmp_path).stdout) == json.loads(document)
+    assert json.loads(probe_here("report", folder.name, "--json", cwd=tmp_path).stdout) == json.loads(
+        document
+    )
 
 
 def wait_for_session(run: subprocess.Popen[str], folder: Path) -> None:
@@ -142,7 +145,7 @@ def test_a_signal_ends_it_with_what_there_is(node: NodeProcess, tmp_path: Path) 
     assert "stopping: what was measured is being kept" in err
     assert len(family) == 2  # a worker and a relay
     wait_until_gone(family)
-    again = probe("report", document["run_id"], "--json", cwd=tmp_path)
+    again = probe_here("report", document["run_id"], "--json", cwd=tmp_path)
     assert (again.returncode, json.loads(again.stdout)) == (143, document)
 
 
@@ -181,9 +184,9 @@ def test_a_killed_run_leaves_nothing_but_its_results(tmp_path: Path) -> None:
         run.wait(BOUND_S)
         wait_until_gone(family)
     assert list(temporary.iterdir()) == []
-    listed = json.loads(probe("runs", "--json", cwd=tmp_path).stdout)["runs"]
+    listed = json.loads(probe_here("runs", "--json", cwd=tmp_path).stdout)["runs"]
     assert [(item["verdict"], item["complete"]) for item in listed] == [(None, False)]
-    told = probe("report", listed[0]["run_id"], "--json", cwd=tmp_path)
+    told = probe_here("report", listed[0]["run_id"], "--json", cwd=tmp_path)
     document = json.loads(told.stdout)
     assert document["verdict"] == "interrupted"
     assert document["sessions"][0]["outcome"] == "completed"
@@ -214,8 +217,8 @@ def test_a_disk_that_is_full(node: NodeProcess, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "40k") as disk:
         told = probe("run", str(plan), "--json", "--results", str(disk), cwd=tmp_path)
         errors = [line for line in told.stderr.splitlines() if line.startswith("error: ")]
-        listed = json.loads(probe("runs", "--json", "--results", str(disk), cwd=tmp_path).stdout)["runs"]
-        report = probe("report", listed[0]["run_id"], "--json", "--results", str(disk), cwd=tmp_path)
+        listed = json.loads(probe_here("runs", "--json", "--results", str(disk), cwd=tmp_path).stdout)["runs"]
+        report = probe_here("report", listed[0]["run_id"], "--json", "--results", str(disk), cwd=tmp_path)
     assert told.returncode == 3
     assert len(errors) == 1
     assert f"cannot write {disk}" in errors[0]
@@ -227,7 +230,7 @@ def test_a_disk_that_is_full(node: NodeProcess, tmp_path: Path) -> None:
 
 def test_a_results_folder_that_cannot_be_written(node: NodeProcess, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    told = probe("run", str(write_plan(tmp_path, node.entry())), "--results", "taken", cwd=tmp_path)
+    told = probe_here("run", str(write_plan(tmp_path, node.entry())), "--results", "taken", cwd=tmp_path)
     assert told.returncode == 3
     assert "a part of the path is a file, not a folder" in told.stderr
     assert told.stderr.splitlines()[-1].startswith("hint: ")

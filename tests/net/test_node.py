@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from probe.cli import app
+from probe.cli.failures import execute
 from probe.wire.stun import binding_request, parse
 
 pytestmark = pytest.mark.net
@@ -37,9 +39,12 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, said
 
 
-@pytest.fixture(params=[(), ("--plain-sockets",)], ids=["split port", "one socket"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, int]]:
-    process = start(tmp_path, "--listen", "127.0.0.1:0", *request.param)
+@pytest.fixture(params=[(), ("--plain-sockets",)], ids=["split port", "one socket"], scope="module")
+def address(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, int]]:
+    """Of one node for all that ask it something."""
+    process = start(tmp_path_factory.mktemp("state"), "--listen", "127.0.0.1:0", *request.param)
     assert process.stdout
     ready = json.loads(process.stdout.readline())
     assert ready["fingerprint"].startswith("sha256:")
@@ -120,8 +125,8 @@ def test_the_certificate_outlives_the_node(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1", "127.0.0.1:99999", "example.org:1"])
-def test_a_bad_address_is_the_callers_mistake(tmp_path: Path, listen: str) -> None:
-    process = start(tmp_path, "--listen", listen)
-    _, said = process.communicate(timeout=20)
-    assert process.returncode == 2
-    assert said.startswith(f"error: --listen {listen}: ")
+def test_a_bad_address_is_the_callers_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], listen: str
+) -> None:
+    assert execute(app, ["node", "--json", "--state", str(tmp_path), "--listen", listen]) == 2
+    assert capsys.readouterr().err.startswith(f"error: --listen {listen}: ")
