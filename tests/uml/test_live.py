@@ -5,7 +5,8 @@ Counts are judged hard. Times are not: this machine's noise is in them (test_gol
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,46 @@ BURST = {"queue": 400}
 SIZE = 200
 SLOW_MS = (SIZE + 42) * 8 / 100
 """How long a packet takes at 100 kbit/s."""
+SINGLE = [case for case in CASES if len(tc_plan(case.impairment).stages) == 1]
+ROW = Impairment(
+    20 * MS, 5 * MS, loss=Loss(0.1, 3), rate_bps=1_000_000, queue_ns=100 * MS, slot=Slot(MS, 2 * MS)
+)
+WEAK = NetworkProfile(
+    "weak",
+    "weak",
+    Impairment(30 * MS, 5 * MS, loss=Loss(0.2, 3)),
+    Impairment(20 * MS, rate_bps=1_000_000, limit_packets=300, loss=Loss(0.05)),
+    "test",
+)
+IMPOSSIBLE = NetworkProfile("x", "x", Impairment(5, 5, jitter_correlation=0.5), Impairment(), "test")
+PLAN = """
+version: 1
+country: ID
+timezone: Asia/Jakarta
+vendors:
+  - name: v
+    nodes:
+      - {name: n, endpoint: emulated, path: {other: clean}}
+scenarios:
+  voice: {preset: voice, duration: 2s}
+networks:
+  - {name: weak, both: {delay: 20ms, loss: {ratio: 20%, burst: 2}}}
+matrix:
+  - {scenarios: [voice], transports: [udp], networks: [weak], windows: [other]}
+"""
+WEAK_FILE = "both: {delay: 20ms, loss: {ratio: 20%, burst: 3}}\n"
+PYTHON = common_python()
+as_others = pytest.mark.skipif(PYTHON is None, reason="needs a Python that other users may execute")
 
 
-@cache
-def counted() -> dict[str, dict[str, Any]]:
+def _commands() -> dict[str, Any]:
+    """What `probe weak run` and `probe run` say and leave."""
+    assert PYTHON
+    job = {"plan.yaml": PLAN, "weak.yaml": WEAK_FILE, "packets": 400}
+    return dict(guest("guest_commands.py", job, python=PYTHON, memory="512M"))
+
+
+def _counted() -> dict[str, Any]:
     """One boot for all of them: copies of each packet, and what tc says."""
     import tempfile
 
@@ -107,23 +144,70 @@ def counted() -> dict[str, dict[str, Any]]:
     return found
 
 
+def _backend() -> list[Any]:
+    """A session through a weak network, and one that the kernel has no words for."""
+    assert PYTHON
+    jobs = [
+        {"profile": to_document(WEAK), "packets": 1500, "gap_s": 0.004},
+        {"profile": to_document(IMPOSSIBLE), "packets": 1, "gap_s": 0.1},
+    ]
+    return list(guest("guest_backend.py", jobs, python=PYTHON))
+
+
+def _understood() -> list[Any]:
+    """What the kernel makes of each case in words by hand and in ours, and last of netems in a row."""
+    jobs = [
+        [[["tc", "qdisc", "add", "dev", "v0", *tc_words(case)]], tc_plan(case.impairment).commands("v0")]
+        for case in SINGLE
+    ]
+    return list(guest("guest_settings.py", [*jobs, [tc_plan(ROW).commands("v0")]]))
+
+
+GUESTS: dict[str, Callable[[], Any]] = {
+    "commands": _commands,
+    "counted": _counted,
+    "backend": _backend,
+    "understood": _understood,
+}
+"""The longest first."""
+
+
+@pytest.fixture(scope="module")
+def guests(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Any]]]:
+    """Those whose answers the chosen tests want, two at a time: each is a program that uses one processor."""
+    wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    with ThreadPoolExecutor(2) as pool:
+        yield {name: pool.submit(work) for name, work in GUESTS.items() if name in wanted}
+
+
+def answer_of(name: str) -> Any:
+    @pytest.fixture(scope="module", name=name)
+    def answer(guests: dict[str, Future[Any]]) -> Any:
+        return guests[name].result()
+
+    return answer
+
+
+commands, counted, backend, understood = map(answer_of, GUESTS)
+
+
 @pytest.mark.parametrize("name", ["loss", "burst", "elliott", "four", "correlated"])
-def test_as_many_are_lost_as_set(name: str) -> None:
-    seen = counted()[name]
+def test_as_many_are_lost_as_set(name: str, counted: dict[str, Any]) -> None:
+    seen = counted[name]
     lost = int((seen["copies"] == 0).sum())
     assert deviation(COUNTED[name], LinkCounters(offered=PACKETS, lost=lost)) is None
     assert f"dropped {lost}," in seen["shown" if "shown" in seen else "tc"]
     assert seen["copies"].max() == 1
 
 
-def test_losses_come_in_bursts_as_long_as_set() -> None:
+def test_losses_come_in_bursts_as_long_as_set(counted: dict[str, Any]) -> None:
     for name, mean in (("loss", 1 / 0.9), ("burst", 4.0), ("elliott", 2.641), ("four", 1.870)):
-        runs = bursts(counted()[name]["copies"] == 0)
+        runs = bursts(counted[name]["copies"] == 0)
         assert runs.mean() == pytest.approx(mean, abs=4.5 * runs.std() / sqrt(len(runs))), name
 
 
-def test_a_packet_lost_and_doubled_is_one() -> None:
-    seen = np.bincount(counted()["doubled"]["copies"], minlength=3) / PACKETS
+def test_a_packet_lost_and_doubled_is_one(counted: dict[str, Any]) -> None:
+    seen = np.bincount(counted["doubled"]["copies"], minlength=3) / PACKETS
     for share, expected in zip(seen, (0.16, 0.712, 0.128), strict=True):
         assert share == pytest.approx(expected, abs=4 * sqrt(expected * (1 - expected) / PACKETS))
 
@@ -134,27 +218,27 @@ def overtaking(sequence: NDArray[np.int64]) -> NDArray[np.int64]:
     return sequence[:-1][sequence[:-1] > smallest_after[1:]]
 
 
-def test_a_quarter_overtakes() -> None:
-    jumped = overtaking(counted()["reorder"]["sequence"])
+def test_a_quarter_overtakes(counted: dict[str, Any]) -> None:
+    jumped = overtaking(counted["reorder"]["sequence"])
     assert len(jumped) / PACKETS == pytest.approx(0.25, abs=4 * sqrt(0.1875 / PACKETS))
-    gap = counted()["gap"]
+    gap = counted["gap"]
     near = np.diff(gap["sent"], prepend=0) < 15 * MS  # whoever is sent later than that has nobody to overtake
     every_fifth = np.arange(4, PACKETS, 5)
     jumped = np.sort(overtaking(gap["sequence"]))
     assert set(every_fifth[near[every_fifth]]) <= set(jumped.tolist()) <= set(every_fifth.tolist())
 
 
-def test_one_bit_is_flipped_in_a_fifth() -> None:
-    damaged = counted()["corrupt"]["damaged"]
+def test_one_bit_is_flipped_in_a_fifth(counted: dict[str, Any]) -> None:
+    damaged = counted["corrupt"]["damaged"]
     assert set(np.unique(damaged).tolist()) == {0, 1}
     # the rest of the fifth has its bit in a header, and most of those do not arrive
     share, expected = (damaged == 1).sum() / PACKETS, 0.2 * SIZE / (SIZE + 42)
     assert share == pytest.approx(expected, abs=4 * sqrt(expected / PACKETS) + 0.006)
 
 
-def test_a_queue_in_milliseconds_holds_no_longer() -> None:
+def test_a_queue_in_milliseconds_holds_no_longer(counted: dict[str, Any]) -> None:
     # a burst that is over before the link has sent much: what the queue holds is let in, and what left meanwhile
-    seen = counted()["queue"]
+    seen = counted["queue"]
     limit = min(int(words.split()[0]) for words in seen["tc"].split("limit ")[1:])
     assert limit * SLOW_MS == pytest.approx(1000, abs=SLOW_MS)
     duration = (seen["sent"][-1] - seen["sent"][0]) / MS
@@ -163,55 +247,23 @@ def test_a_queue_in_milliseconds_holds_no_longer() -> None:
     assert seen["delay"].max() / MS >= (limit - 1) * SLOW_MS - duration
 
 
-SINGLE = [case for case in CASES if len(tc_plan(case.impairment).stages) == 1]
-ROW = Impairment(
-    20 * MS, 5 * MS, loss=Loss(0.1, 3), rate_bps=1_000_000, queue_ns=100 * MS, slot=Slot(MS, 2 * MS)
-)
-
-
-@cache
-def understood() -> list[list[Any]]:
-    """What the kernel makes of each case in words by hand and in ours, and last of netems in a row."""
-    jobs = [
-        [[["tc", "qdisc", "add", "dev", "v0", *tc_words(case)]], tc_plan(case.impairment).commands("v0")]
-        for case in SINGLE
-    ]
-    found: list[list[Any]] = guest("guest_settings.py", [*jobs, [tc_plan(ROW).commands("v0")]])
-    return found
-
-
-def test_our_words_mean_the_same_to_the_kernel_as_those_written_by_hand() -> None:
+def test_our_words_mean_the_same_to_the_kernel_as_those_written_by_hand(understood: list[Any]) -> None:
     assert len(SINGLE) >= 40
-    for case, (theirs, ours) in zip(SINGLE, understood()[:-1], strict=True):
+    for case, (theirs, ours) in zip(SINGLE, understood[:-1], strict=True):
         assert isinstance(theirs, list), (case.name, theirs)
         assert len(theirs) == 1, case.name
         assert ours == theirs, case.name
 
 
-def test_three_netems_in_a_row_are_taken() -> None:
-    (options,) = understood()[-1]
+def test_three_netems_in_a_row_are_taken(understood: list[Any]) -> None:
+    (options,) = understood[-1]
     assert len(options) == 3
     assert options[0]["loss-gemodel"]["p"] == pytest.approx(0.037037, abs=1e-6)
 
 
-PYTHON = common_python()
-
-
-@pytest.mark.skipif(PYTHON is None, reason="needs a Python that other users may execute")
-def test_the_backend_works_for_an_ordinary_user_and_leaves_nothing_behind() -> None:
-    weak = NetworkProfile(
-        "weak",
-        "weak",
-        Impairment(30 * MS, 5 * MS, loss=Loss(0.2, 3)),
-        Impairment(20 * MS, rate_bps=1_000_000, limit_packets=300, loss=Loss(0.05)),
-        "test",
-    )
-    impossible = NetworkProfile("x", "x", Impairment(5, 5, jitter_correlation=0.5), Impairment(), "test")
-    jobs = [
-        {"profile": to_document(weak), "packets": 1500, "gap_s": 0.004},
-        {"profile": to_document(impossible), "packets": 1, "gap_s": 0.1},
-    ]
-    first, refused = guest("guest_backend.py", jobs, python=PYTHON)
+@as_others
+def test_the_backend_works_for_an_ordinary_user_and_leaves_nothing_behind(backend: list[Any]) -> None:
+    first, refused = backend
     assert refused["refused"] == (
         "the kernel's netem cannot correlate the delays of successive packets: use the relay"
     )
@@ -220,7 +272,7 @@ def test_the_backend_works_for_an_ordinary_user_and_leaves_nothing_behind() -> N
     assert up["offered"] == 1500
     assert up["delivered"] == len(measured["there"]) == down["offered"]
     assert down["delivered"] == len(measured["back"])
-    for way, counts in ((weak.up, up), (weak.down, down)):
+    for way, counts in ((WEAK.up, up), (WEAK.down, down)):
         lost = counts["lost"] / counts["offered"]
         assert way.loss is not None
         assert lost == pytest.approx(way.loss.ratio, abs=loss_band(way.loss, counts["offered"]))
@@ -234,29 +286,9 @@ def test_the_backend_works_for_an_ordinary_user_and_leaves_nothing_behind() -> N
     assert first["left"] == []
 
 
-PLAN = """
-version: 1
-country: ID
-timezone: Asia/Jakarta
-vendors:
-  - name: v
-    nodes:
-      - {name: n, endpoint: emulated, path: {other: clean}}
-scenarios:
-  voice: {preset: voice, duration: 2s}
-networks:
-  - {name: weak, both: {delay: 20ms, loss: {ratio: 20%, burst: 2}}}
-matrix:
-  - {scenarios: [voice], transports: [udp], networks: [weak], windows: [other]}
-"""
-WEAK = "both: {delay: 20ms, loss: {ratio: 20%, burst: 3}}\n"
-
-
-@pytest.mark.skipif(PYTHON is None, reason="needs a Python that other users may execute")
-def test_commands_use_the_kernels_netem_for_an_ordinary_user() -> None:
-    job = {"plan.yaml": PLAN, "weak.yaml": WEAK, "packets": 400}
-    answers = guest("guest_commands.py", job, python=PYTHON, memory="512M")
-    weak, loss = answers["weak"], Loss(0.2, 3)
+@as_others
+def test_commands_use_the_kernels_netem_for_an_ordinary_user(commands: dict[str, Any]) -> None:
+    weak, loss = commands["weak"], Loss(0.2, 3)
     assert weak["code"] == 0, weak["err"]
     assert "by kernel netem" in weak["err"]
     assert weak["document"]["carrier"] == "kernel netem"
@@ -269,8 +301,8 @@ def test_commands_use_the_kernels_netem_for_an_ordinary_user() -> None:
         assert counts["lost"] == offered[way] - came[way]
         assert counts["lost"] / offered[way] == pytest.approx(0.2, abs=loss_band(loss, offered[way]))
         assert "loss gemodel" in weak["document"][way]["tc"]
-    (record,) = answers["records"]
-    assert record["outcome"] == "completed", answers["run"]["err"]
+    (record,) = commands["records"]
+    assert record["outcome"] == "completed", commands["run"]["err"]
     impairment = record["impairment"]
     assert impairment["carrier"] == "kernel netem"
     assert "loss gemodel" in impairment["tc_up"]
