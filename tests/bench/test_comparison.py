@@ -35,6 +35,12 @@ FASTER = Goal("speed", "pps", 0.9, "C", least=True, limit_by="C")
 CLOSER = Goal("p99", "p99_us", 1 / 30, "irtt", unit="us", limit_by="C")
 
 
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which there is nothing to wait for."""
+    monkeypatch.setattr("bench.rounds._wait_for_quiet", lambda _: None)
+
+
 def replay(samples: list[Sample]) -> Subject:
     left = iter(samples)
     return lambda _: next(left)
@@ -50,6 +56,7 @@ def run(goal: Goal, *rounds: dict[str, Sample]) -> str:
     return outcome.figure(goal).verdict
 
 
+@pytest.mark.usefixtures("quiet")
 def test_the_ratio_is_taken_within_a_round_and_the_median_decides() -> None:
     rounds = [
         {PROBE: {"pps": 95.0}, "C": {"pps": 100.0}},
@@ -60,6 +67,7 @@ def test_the_ratio_is_taken_within_a_round_and_the_median_decides() -> None:
     assert run(FASTER, *rounds, rounds[2], rounds[2]) == NOT_REACHED
 
 
+@pytest.mark.usefixtures("quiet")
 def test_what_not_even_the_limit_reaches_is_impossible_here() -> None:
     peer = {"p99_us": 60.0}
     assert run(CLOSER, {PROBE: {"p99_us": 2.0}, "irtt": peer, "C": {"p99_us": 1.0}}) == REACHED
@@ -88,10 +96,10 @@ def test_a_subject_that_cannot_run_is_left_out_and_one_that_fails_is_told() -> N
     assert to_json([outcome])[0]["skipped"] == {"C": "no C compiler"}
 
 
+@pytest.mark.usefixtures("quiet")
 def test_of_disturbed_tries_the_least_disturbed_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     busy = iter([0.0, 8.0, 10.0, 11.0, 20.0, 24.0])  # before and after each of three tries
     clock = iter(range(100))
-    monkeypatch.setattr("bench.rounds._wait_for_quiet", lambda _: None)
     monkeypatch.setattr("bench.rounds._busy_seconds", lambda: next(busy))
     monkeypatch.setattr("bench.rounds._own_seconds", lambda: 0.0)
     monkeypatch.setattr("bench.rounds.time.monotonic", lambda: next(clock))
