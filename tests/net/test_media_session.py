@@ -38,11 +38,31 @@ def accounted(session: Session, scheduled: int) -> None:
     assert session.report["corrupt"] == session.report["policed"] == session.report["socket_dropped"] == 0
 
 
-@pytest.mark.parametrize(("calls", "preset"), [(1, "voice"), (40, "voice"), (2, "video")])
-@pytest.mark.parametrize("nack", [False, True])
-async def test_every_packet_comes_back(calls: int, preset: str, nack: bool) -> None:
-    async with loopback() as node:
-        session = await node.session(calls=calls, preset=preset, nack=nack)
+STREAMS = [
+    (calls, preset, nack)
+    for nack in (False, True)
+    for calls, preset in ((1, "voice"), (40, "voice"), (2, "video"))
+]
+
+
+@pytest.fixture(scope="module")
+def sessions() -> dict[tuple[int, str, bool], Session]:
+    """One of each of `STREAMS`, all at a node at the same time."""
+
+    async def run() -> list[Session]:
+        async with loopback() as node:
+            return await asyncio.gather(
+                *(node.session(calls=calls, preset=preset, nack=nack) for calls, preset, nack in STREAMS)
+            )
+
+    return dict(zip(STREAMS, asyncio.run(run()), strict=True))
+
+
+@pytest.mark.parametrize(("calls", "preset", "nack"), STREAMS)
+def test_every_packet_comes_back(
+    calls: int, preset: str, nack: bool, sessions: dict[tuple[int, str, bool], Session]
+) -> None:
+    session = sessions[calls, preset, nack]
     assert session.result.outcome == "completed"
     accounted(session, len(session.rows))
     assert session.lost == 0
@@ -80,10 +100,28 @@ async def test_one_way_is_logged_and_not_reflected() -> None:
     assert (session.rows["node_sent_ns"] == NEVER).all()
 
 
-@pytest.mark.parametrize(("client", "node"), [(True, False), (False, True), (True, True)])
-async def test_plain_sockets_at_either_end(client: bool, node: bool) -> None:
-    async with loopback(plain=node) as peer:
-        session = await peer.session(calls=3, plain=client)
+PLAIN = [(True, False), (False, True), (True, True)]
+
+
+@pytest.fixture(scope="module")
+def plain_sessions() -> dict[tuple[bool, bool], Session]:
+    """With plain sockets at the ends that `PLAIN` says, each at a node of its own, all at the same time."""
+
+    async def one(client: bool, node: bool) -> Session:
+        async with loopback(plain=node) as peer:
+            return await peer.session(calls=3, plain=client)
+
+    async def run() -> list[Session]:
+        return await asyncio.gather(*(one(client, node) for client, node in PLAIN))
+
+    return dict(zip(PLAIN, asyncio.run(run()), strict=True))
+
+
+@pytest.mark.parametrize(("client", "node"), PLAIN)
+def test_plain_sockets_at_either_end(
+    client: bool, node: bool, plain_sessions: dict[tuple[bool, bool], Session]
+) -> None:
+    session = plain_sessions[client, node]
     accounted(session, 150)
     assert session.lost == 0
     assert session.result.counters["carrier"] == ("plain" if client else "sendmmsg")
