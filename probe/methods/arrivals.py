@@ -121,10 +121,8 @@ class Arrivals:
         arrived, left = media.read_times(batch.data)
         self._node_received_ns[keys], self._node_sent_ns[keys] = arrived, left
         self._down_seq[keys] = sequence
-        # KERNEL_T2 and KERNEL_T3 are bits 0 and 2 of the flags, bits 1 and 2 of the stamps.
         flags = words[:, media.W_KIND].astype(np.uint8)
-        stamps = (flags & media.KERNEL_T2) << 1
-        stamps |= flags & media.KERNEL_T3
+        stamps = _node_stamps(flags)
         if batch.kernel_stamped:
             stamps |= np.uint8(_RECEIVED)
         self._stamps[keys] |= stamps
@@ -238,16 +236,13 @@ class Arrivals:
         left: Times,
     ) -> None:
         unknown = self._node_sent_ns[keys] == NEVER
-        if np.count_nonzero(unknown) < len(
-            keys
-        ):  # a copy knows no better, and its t3 may have been corrected since
+        # A copy knows no better, and its t3 may have been corrected since.
+        if np.count_nonzero(unknown) < len(keys):
             keys, words, sequence = keys[unknown], words[unknown], sequence[unknown]
             arrived, left = arrived[unknown], left[unknown]
         self._node_received_ns[keys], self._node_sent_ns[keys] = arrived, left
         self._down_seq[keys] = sequence
-        # KERNEL_T2 and KERNEL_T3 are bits 0 and 2 of the flags, bits 1 and 2 of the stamps.
-        flags = words[:, media.W_KIND].astype(np.uint8)
-        self._stamps[keys] |= (flags & media.KERNEL_T2) << 1 | flags & media.KERNEL_T3
+        self._stamps[keys] |= _node_stamps(words[:, media.W_KIND].astype(np.uint8))
 
     def _take_all_told(self, words: NDArray[np.uint32], stream: NDArray[np.int64]) -> None:
         """When the reflection before really left rides in this one (two-step)."""
@@ -291,3 +286,10 @@ class Arrivals:
         keys = keys[unrepaired][::-1]
         rows["down_repaired_ns"][keys] = time_ns[unrepaired][::-1]
         rows["down_repair"][keys] = repair[unrepaired][::-1]
+
+
+def _node_stamps(flags: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """KERNEL_T2 and KERNEL_T3 are bits 0 and 2 of the flags, bits 1 and 2 of the stamps."""
+    stamps: NDArray[np.uint8] = (flags & np.uint8(media.KERNEL_T2)) << np.uint8(1)
+    stamps |= flags & np.uint8(media.KERNEL_T3)
+    return stamps

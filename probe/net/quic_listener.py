@@ -64,9 +64,8 @@ class QuicListener:
     def _on_readable(self) -> None:
         self._node.roq.socket_dropped = self._sock.dropped()
         came = list(arrivals(self._sock))
-        if (
-            came and came[0].stamped
-        ):  # it lay here for so long: the canary comes round too seldom to see all of a stall
+        if came and came[0].stamped:
+            # It lay here for so long: the canary comes round too seldom to see all of a stall.
             self._node.roq.note_host(monotonic_ns() - came[0].at_ns, 0)
         for data, address, at_ns, stamped in came:
             self.feed(data, _address(address.tobytes()), at_ns, kernel_stamped=stamped)

@@ -6,9 +6,7 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -16,6 +14,7 @@ from probe import __version__
 from probe.plan.expand import NodeSchedule, SessionSpec
 from probe.plan.loaded import LoadedPlan
 from probe.records import Json, SessionRecord
+from probe.session.begun import begun_record
 from probe.session.diary import Appointment
 from probe.store.runid import new_run_id
 
@@ -80,37 +79,17 @@ def spec_of(lane: NodeSchedule, appointment: Appointment) -> SessionSpec:
 def record_of(
     manifest: Json, appointment: Appointment, lane: NodeSchedule, spec: SessionSpec, now: datetime
 ) -> SessionRecord:
-    """The record of a session of the diary that begins `now`. Its seed follows from the campaign's and its number."""
-    stream, endpoint = spec.scenario.stream, lane.node.endpoint
-    words = np.random.SeedSequence([manifest["seed"], appointment.index]).generate_state(1)
-    return SessionRecord(
+    """The record of a session of the diary that begins `now`."""
+    record = begun_record(
+        lane,
+        spec,
+        now,
         run_id=manifest["run_id"],
-        index=appointment.index,
         country=manifest["country"],
-        vendor=lane.vendor,
-        node=lane.node.name,
-        role=lane.role,
-        scenario=spec.scenario_name,
-        network=spec.network,
-        window=appointment.window,
-        transport=spec.transport,
-        endpoint=str(endpoint),
-        emulated=endpoint.emulated or bool(manifest["emulated"]),
-        seed=int(words[0]),
-        started_at=now.astimezone(UTC).isoformat(timespec="milliseconds"),
-        local_time=now.astimezone(ZoneInfo(lane.timezone)).isoformat(timespec="seconds"),
-        timezone=lane.timezone,
-        calls=stream.calls,
-        packets=0,
-        rate_pps=0.0,
-        interval_ns=stream.interval_ns,
-        duration_ns=stream.duration_ns,
-        deadline_ns=spec.scenario.deadline,
-        one_way=stream.one_way,
-        nack=spec.scenario.recovery.nack and spec.transport == "udp",
-        **asdict(spec.scenario.recovery.protection),
         vantage=manifest["vantage"],
-        isp=lane.node.isp,
-        city=lane.node.city,
-        appointment=appointment.name,
+        seed=manifest["seed"],
+        index=appointment.index,
     )
+    record.emulated = record.emulated or bool(manifest["emulated"])
+    record.appointment = appointment.name
+    return record

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
-from zoneinfo import ZoneInfo
-
-import numpy as np
 
 from probe.impairment.profile import NetworkProfile
 from probe.methods.protection import Protection
@@ -16,6 +13,7 @@ from probe.net.job import USUAL, Carriage
 from probe.plan.expand import NodeSchedule, SessionSpec
 from probe.plan.model import Vantage
 from probe.records import SessionRecord
+from probe.session.begun import begun_record
 from probe.session.progress import Listener
 from probe.session.stopping import Stopping
 from probe.store.writer import RunWriter
@@ -39,43 +37,18 @@ class RunContext:
 
     def new_record(self, node: NodeSchedule, spec: SessionSpec) -> SessionRecord:
         """The record of a session that starts now."""
-        index = next(self._numbers)
-        stream = spec.scenario.stream
-        now = datetime.now(UTC)
-        endpoint = node.node.endpoint
-        return SessionRecord(
+        record = begun_record(
+            node,
+            spec,
+            datetime.now(UTC),
             run_id=self.run_id,
-            index=index,
             country=self.country,
-            vendor=node.vendor,
-            node=node.node.name,
-            role=node.role,
-            scenario=spec.scenario_name,
-            network=spec.network,
-            window=spec.window,
-            transport=spec.transport,
-            endpoint=str(endpoint),
-            emulated=endpoint.emulated,
-            seed=int(np.random.SeedSequence([self.seed, index]).generate_state(1)[0]),
-            started_at=now.isoformat(timespec="milliseconds"),
-            local_time=now.astimezone(ZoneInfo(node.timezone)).isoformat(timespec="seconds"),
-            timezone=node.timezone,
-            calls=stream.calls,
-            packets=0,
-            rate_pps=0.0,
-            interval_ns=stream.interval_ns,
-            duration_ns=stream.duration_ns,
-            deadline_ns=spec.scenario.deadline,
-            one_way=stream.one_way,
-            nack=spec.scenario.recovery.nack and spec.transport == "udp",
-            **asdict(spec.scenario.recovery.protection),
             vantage=self.vantage.name if self.vantage else None,
-            isp=node.node.isp,
-            city=node.node.city,
-            claim=spec.claim,
-            claim_loss=spec.claim_loss,
-            look=self.look,
+            seed=self.seed,
+            index=next(self._numbers),
         )
+        record.look = self.look
+        return record
 
 
 def protection_of(record: SessionRecord) -> Protection:

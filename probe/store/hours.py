@@ -7,7 +7,7 @@ as those are kept. Percentiles are of all packets sent, with lost = infinite (RF
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -59,24 +59,34 @@ def percentiles(
 ) -> tuple[list[tuple[Any, ...]], list[str]]:
     """Rows of `by`, n, lost and a percentile in ms for each of `LEVELS`, in the order of `by`; and a sentence for each
     file whose rows cannot be read, which is left out."""
-    import duckdb
-
     if not found.parts:
         return [], []
+    return _without_torn(
+        lambda paths: _percentiles(connection, found.only({*paths}), by), found.paths, "histogram of probe"
+    )
+
+
+def _without_torn(
+    read: Callable[[Sequence[Path]], list[tuple[Any, ...]]], paths: Sequence[Path], kind: str
+) -> tuple[list[tuple[Any, ...]], list[str]]:
+    """What `read` makes of the files whose rows can be read, and a sentence for each other. All at once, and one by
+    one only if that fails."""
+    import duckdb
+
     try:
-        return _percentiles(connection, found, by), []
+        return read(paths), []
     except duckdb.OutOfMemoryException:
         raise
-    except duckdb.Error:
-        pass  # which of the files it was is found below
-    left, problems = found, []
-    for path in found.paths:
-        try:
-            _percentiles(connection, found.only({path}), by)
-        except duckdb.Error as error:
-            problems.append(f"{path} is torn or no histogram of probe: {short(error)}")
-            left = left.only({*left.paths} - {path})
-    return (_percentiles(connection, left, by) if left.parts else []), problems
+    except duckdb.Error as error:
+        if len(paths) == 1:
+            return [], [f"{paths[0]} is torn or no {kind}: {short(error)}"]
+    whole: list[Path] = []
+    problems: list[str] = []
+    for path in paths:
+        _, wrong = _without_torn(read, [path], kind)
+        whole += [] if wrong else [path]
+        problems += wrong
+    return (read(whole) if whole else []), problems
 
 
 def _percentiles(connection: Connection, found: Histograms, by: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -110,7 +120,9 @@ def hours_from_packets(root: Path, threads: int = 2) -> tuple[list[Hour], list[s
         skipped = one_way_sessions(connection, root, listing)
         rows: list[Hour] = []
         for _, group in groupby(sorted(paths), key=lambda path: path.parent.parent):
-            told, torn = _exact_or_less(connection, list(group), skipped)
+            told, torn = _without_torn(
+                lambda paths: _exact(connection, paths, skipped), list(group), "Parquet file of packets"
+            )
             rows += [Hour(*row) for row in told]
             problems += torn
     order = sorted(rows, key=lambda row: (row.country, row.vendor, row.emulated, row.local_hour))
@@ -131,28 +143,6 @@ def whole_files(listing: Listing) -> list[Path]:
             hint="probe store compact puts them right",
         )
     return sorted(chosen)
-
-
-def _exact_or_less(
-    connection: Connection, paths: Sequence[Path], skipped: Sequence[tuple[str, int]]
-) -> tuple[list[tuple[Any, ...]], list[str]]:
-    """Without the files whose rows cannot be read, and a sentence for each of those."""
-    import duckdb
-
-    try:
-        return _exact(connection, paths, skipped), []
-    except duckdb.OutOfMemoryException:
-        raise
-    except duckdb.Error:
-        pass  # which of the files it was is found below
-    whole, problems = [], []
-    for path in paths:
-        try:
-            _exact(connection, [path], skipped)
-            whole.append(path)
-        except duckdb.Error as error:
-            problems.append(f"{path} is torn or no Parquet file of packets: {short(error)}")
-    return (_exact(connection, whole, skipped) if whole else []), problems
 
 
 def _exact(

@@ -93,9 +93,8 @@ def read_documents(
     """The documents of a run's sessions by index, and a sentence for each that is unusable."""
     documents: dict[int, SessionDocument] = {}
     problems: list[str] = []
-    every = sorted((folder / "sessions").glob("[0-9]*.json"))
     wanted = None if only is None else {f"{index}.json" for index in only}
-    for path in every:
+    for path in sorted((folder / "sessions").glob("[0-9]*.json")):
         if wanted is not None and path.name not in wanted:
             continue
         try:

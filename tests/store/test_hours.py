@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 
 from probe.metrics import NEVER, T_MAX_NS, Rows
+from probe.store import hours
+from probe.store.hist_files import Histograms
 from probe.store.histograms import COUNTS, add_up, count_delays
 from probe.store.hours import Hour, hours_from_histograms, hours_from_packets
-from probe.store.parquet import connect
+from probe.store.parquet import Connection, connect
 from probe.store.session_delays import session_delays
 from probe.store.tidying import tidy
 from probe.store.writer import RunWriter
@@ -156,3 +161,19 @@ def test_a_torn_histogram_is_told_and_the_others_counted(tmp_path: Path) -> None
     delays, problems = session_delays(tmp_path)
     assert [delay.n for delay in delays] == [600]
     assert len(problems) == 1
+
+
+def test_too_little_memory_is_no_torn_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(tmp_path)
+    first, _ = sorted((tmp_path / "hist").rglob("*.parquet"))
+    tear(first)
+    read = hours._percentiles
+
+    def short_of_memory(connection: Connection, found: Histograms, by: Sequence[str]) -> list[Any]:
+        if first not in found.paths:
+            raise duckdb.OutOfMemoryException
+        return read(connection, found, by)
+
+    monkeypatch.setattr(hours, "_percentiles", short_of_memory)
+    with pytest.raises(duckdb.OutOfMemoryException):
+        hours_from_histograms(tmp_path)
