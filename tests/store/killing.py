@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from probe.store import catalogue_file
+from probe.store.copying import import_results
+from probe.store.reader import list_runs
+from probe.store.tidying import tidy
+
 NOW = dt.datetime(2026, 12, 31, tzinfo=dt.UTC)
 DAY_NS = 86_400_000_000_000
 
+_CHILDREN = multiprocessing.get_context("forkserver")
+"""One process imports all that is needed, and has no threads: each child is a copy of it."""
+_CHILDREN.set_forkserver_preload(["__main__", "duckdb", __name__])
 
-def run_child(command: str, root: Path, kill_at: int = 0, *more: str) -> bool:
+
+def run_child(command: str, root: Path, kill_at: int = 0, source: Path | None = None) -> bool:
     """Whether it came to its end; False when it killed itself."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.store.killing", command, str(root), str(kill_at), *more],
-        cwd=Path(__file__).parents[2],
-        check=False,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode == 0
+    child = _CHILDREN.Process(target=_do, args=(command, root, kill_at, source))
+    child.start()
+    child.join()
+    assert child.exitcode in (0, -signal.SIGKILL)
+    return child.exitcode == 0
 
 
 def kill_before_change(number: int) -> None:
@@ -46,24 +50,15 @@ def kill_before_change(number: int) -> None:
     Path.unlink = counted(Path.unlink)  # type: ignore[method-assign]
 
 
-def main() -> None:
-    from probe.store import catalogue_file
-    from probe.store.copying import import_results
-    from probe.store.reader import list_runs
-    from probe.store.tidying import tidy
-
-    command, root, kill_at = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+def _do(command: str, root: Path, kill_at: int, source: Path | None) -> None:
     if kill_at:
         kill_before_change(kill_at)
     if command == "import":
-        import_results(root, Path(sys.argv[4]))
+        assert source
+        import_results(root, source)
     elif command == "list":
         catalogue_file.SETTLED_NS = 0
         list_runs(root)
     else:
         keep = 14 * DAY_NS if command == "remove" else None
         tidy(root, lambda _: keep, NOW)
-
-
-if __name__ == "__main__":
-    main()

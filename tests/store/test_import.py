@@ -91,11 +91,11 @@ def test_a_run_that_was_still_going_is_completed(tmp_path: Path, mine: Path) -> 
 def test_killed_before_any_change_of_the_disk(mine: Path, theirs: Path) -> None:
     kills = 0
     for at in (1, 2, 3, 4, 7, 10, 15, 22):
-        kills += not run_child("import", mine, at, str(theirs))
+        kills += not run_child("import", mine, at, theirs)
         run = load_run(mine, RUN_ID)
         assert run.problems == []
     assert kills >= 6
-    run_child("import", mine, 0, str(theirs))
+    run_child("import", mine, source=theirs)
     check_both(mine)
 
 
