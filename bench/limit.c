@@ -1,6 +1,7 @@
 /* What a compiled program reaches with the system calls that the product uses: the limit to hold it against.
  *
  *   limit send    SECONDS FD BYTES   sendmmsg of 64; a sequence number and a stamp in each packet
+ *   limit tell    SECONDS FD BYTES   the same, and of one packet in ten the kernel tells when it left
  *   limit receive SECONDS FD         recvmmsg of 256 with kernel stamps; keeps sequence, stamp and arrival
  *   limit echo    SECONDS FD         recvmmsg with kernel stamps, both times written, sendmmsg to the senders
  *   limit forward SECONDS FD FD      recvmmsg with kernel stamps, sendmmsg on the second, connected socket
@@ -8,6 +9,7 @@
  * The sockets are the caller's, bound or connected. Prints packets, CPU time and duration as JSON.
  */
 #define _GNU_SOURCE
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdint.h>
@@ -17,12 +19,13 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { SLOTS = 256, SEND_SLOTS = 64, WIDTH = 2048, CONTROL = 64, KEPT = 1 << 20, SEQUENCE_AT = 16, TIMES_AT = 32 };
+enum { SLOTS = 256, SEND_SLOTS = 64, WIDTH = 2048, CONTROL = 128, KEPT = 1 << 20, SEQUENCE_AT = 16, TIMES_AT = 32 };
+enum { SAMPLED = 10, ID_AT = 92 }; /* the number of a packet behind its stamps in the error queue */
 
 static char packet[SLOTS][WIDTH], control[SLOTS][CONTROL];
 static struct sockaddr_in6 sender[SLOTS];
 static struct iovec vector[SLOTS];
-static struct mmsghdr message[SLOTS];
+static struct mmsghdr message[SLOTS], told[SLOTS];
 static struct { uint32_t sequence; int64_t sent_ns, received_ns; } kept[KEPT];
 
 static int64_t nanoseconds(clockid_t clock)
@@ -89,6 +92,42 @@ static long do_send(int fd, int bytes, uint32_t sequence)
     return taken > 0 ? taken : 0;
 }
 
+static int ask_for_departures(int fd)
+{
+    static struct { struct cmsghdr head; uint32_t flags; } request = {
+        {CMSG_LEN(sizeof request.flags), SOL_SOCKET, SO_TIMESTAMPING}, SOF_TIMESTAMPING_TX_SOFTWARE};
+    for (int slot = 0; slot < SEND_SLOTS; slot += SAMPLED) {
+        message[slot].msg_hdr.msg_control = &request;
+        message[slot].msg_hdr.msg_controllen = sizeof request;
+    }
+    int flags = SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_CMSG |
+                SOF_TIMESTAMPING_OPT_TSONLY;
+    return setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags);
+}
+
+static void read_departures(int fd)
+{
+    for (int slot = 0; slot < SLOTS; slot++) {
+        told[slot].msg_hdr.msg_control = control[slot];
+        told[slot].msg_hdr.msg_controllen = CONTROL;
+    }
+    int count = recvmmsg(fd, told, SLOTS, MSG_ERRQUEUE | MSG_DONTWAIT, NULL);
+    for (int slot = 0; slot < count; slot++) {
+        uint32_t number;
+        memcpy(&number, control[slot] + ID_AT, sizeof number);
+        kept[number % KEPT].sent_ns = arrival(slot);
+    }
+}
+
+static long do_tell(int fd, int bytes, uint32_t sequence)
+{
+    static int calls;
+    long count = do_send(fd, bytes, sequence);
+    if (++calls % (SLOTS / 2 * SAMPLED / SEND_SLOTS) == 0)
+        read_departures(fd);
+    return count;
+}
+
 static long do_receive(int fd, long packets)
 {
     int count = receive(fd, 0);
@@ -135,12 +174,15 @@ int main(int argc, char **argv)
         message[slot].msg_hdr.msg_iov = &vector[slot];
         message[slot].msg_hdr.msg_iovlen = 1;
     }
-    if (mode[0] != 's' && setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1}, sizeof(int)))
+    if (mode[0] == 't' && ask_for_departures(fd))
+        return 1;
+    if (!strchr("st", mode[0]) && setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){1}, sizeof(int)))
         return 1;
     int64_t start = nanoseconds(CLOCK_MONOTONIC), cpu = nanoseconds(CLOCK_THREAD_CPUTIME_ID), now;
     do {
         switch (mode[0]) {
         case 's': packets += do_send(fd, more, (uint32_t)packets); break;
+        case 't': packets += do_tell(fd, more, (uint32_t)packets); break;
         case 'r': packets += do_receive(fd, packets); break;
         case 'e': packets += do_echo(fd); break;
         default: packets += do_forward(fd, more);
