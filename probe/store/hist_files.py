@@ -56,9 +56,10 @@ class Histograms:
 
     def source(self, hive: bool = True) -> str:
         """The rows that count, as something to select from; with the folders' `country` and `date`."""
-        paths = ", ".join(literal(str(path)) for path in self.paths)
-        source = f"read_parquet([{paths}], hive_partitioning = {hive}, filename = true)"
-        twice = [part for part in self.hidden if part.path in set(self.paths)]
+        paths = self.paths
+        files = ", ".join(literal(str(path)) for path in paths)
+        source = f"read_parquet([{files}], hive_partitioning = {hive}, filename = true)"
+        twice = self.only(set(paths)).hidden
         if not twice:
             return source
         listed = ", ".join(
