@@ -20,7 +20,7 @@ from probe.methods.media_client import MediaClient
 from probe.methods.negotiation import Grant
 from probe.methods.reflected_session import ReflectedSession
 from probe.methods.reflector import Reflector
-from probe.methods.schedule import Schedule, StreamSpec
+from probe.methods.schedule import Schedule, StreamSpec, schedule
 from probe.metrics import empty_rows
 from probe.net.address import Address, pack_address
 from probe.net.udp import open_udp
@@ -146,5 +146,5 @@ def _equal_packets(packets: int, spec: StreamSpec, packet_bytes: int) -> Schedul
         np.full(packets, packet_bytes, np.uint16),
         np.zeros(packets, np.bool_),
         np.zeros(packets, np.uint32),
-        np.random.default_rng(SEED).integers(0, spec.interval_ns, spec.calls),
+        schedule(spec, np.random.default_rng(SEED)).offset_ns,
     )

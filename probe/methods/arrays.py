@@ -70,6 +70,18 @@ def _counted_in_order(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return before
 
 
+def in_turns(stream: NDArray[np.int64], bounds: list[int]) -> NDArray[np.int64] | None:
+    """`occurrences` where no stream stands twice between two of `bounds`, the first row and the last one's next."""
+    if len(bounds) < 3:  # one turn
+        return None
+    before = np.zeros(len(stream), np.int64)
+    times = np.zeros(int(np.maximum.reduce(stream)) + 1, np.int64)
+    for start, middle, end in zip(bounds, bounds[1:], bounds[2:], strict=False):
+        times[stream[start:middle]] += 1
+        before[middle:end] = times[stream[middle:end]]
+    return before
+
+
 def mark(seen: NDArray[np.bool_], keys: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(n,) which keys have been seen before, here or in `seen`; all of them have from now on."""
     known = seen[keys] | ~first_occurrences(keys)

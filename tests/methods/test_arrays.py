@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.methods.arrays import distinct, first_occurrences, mark, occurrences, repeats
+from probe.methods.arrays import distinct, first_occurrences, in_turns, mark, occurrences, repeats
 from probe.methods.batch import ADDRESS_BYTES, all_from
 
 few = st.lists(st.integers(0, 5), max_size=60)
@@ -21,6 +21,15 @@ def test_occurrences_counts_what_stands_before(values: list[int]) -> None:
     found = occurrences(np.array(values, np.int64))
     assert (found is None) == (max(expected, default=0) == 0)
     assert found is None or found.tolist() == expected
+
+
+@given(st.lists(st.sets(st.integers(0, 40), min_size=1), min_size=1, max_size=5))
+def test_turns_come_to_the_same(turns: list[set[int]]) -> None:
+    streams = np.array([stream for turn in turns for stream in sorted(turn)], np.int64)
+    bounds = np.cumsum([0, *map(len, turns)]).tolist()
+    before, expected = in_turns(streams, bounds), occurrences(streams)
+    found = np.zeros(len(streams)) if before is None else before
+    assert found.tolist() == (np.zeros(len(streams)) if expected is None else expected).tolist()
 
 
 @given(keys.filter(bool))
