@@ -20,7 +20,7 @@ async def test_both_directions_are_repaired_and_counted() -> None:
         relay = await Relay.open(node.address, [bursts], [bursts], 3)
         try:
             session = await node.session(
-                seconds=3, calls=4, nack=False, protection=Protection(red=1, fec_k=4), path=relay.address
+                seconds=1.5, calls=8, nack=False, protection=Protection(red=1, fec_k=4), path=relay.address
             )
         finally:
             await relay.stop()

@@ -25,6 +25,7 @@ import os, socket, sys, time
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
     sock.connect((os.environ["PROBE_HOST"], int(sys.argv[1])))
     sock.settimeout(1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)  # nothing is read before all is sent
     for number in range(int(sys.argv[2])):
         sock.send(number.to_bytes(4, "big") + bytes(96))
         time.sleep(0.002)
