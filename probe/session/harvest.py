@@ -13,15 +13,20 @@ from probe.net.clock import monotonic_ns
 from probe.net.job import MediaJob
 from probe.net.quic import ControlConnection
 from probe.records import SessionRecord
-from probe.session.merge import merge_log
+from probe.session.merge import keys_of, merge_log
 from probe.store.writer import RunWriter
+from probe.wire.log import LOG
 
 SETTLE_NS = 500_000_000
 """Beyond T_max, for the log's own journey."""
 
 
 class Harvest:
-    """`rows` and `progress` are what the worker shares; what will not change any more goes to `writer`, once."""
+    """`rows` and `progress` are what the worker shares; what will not change any more goes to `writer`, once.
+
+    What the node logged of a packet waits for that moment, too: before it the worker writes to the same row, and of two
+    processes that change a number at a time one loses, or both add the same correction.
+    """
 
     def __init__(
         self,
@@ -36,6 +41,7 @@ class Harvest:
         self._streams = job.spec.calls
         self._running, self._progress, self._writer = Running(rows, job.plan(), 0), progress, writer
         self._cursor = 0
+        self._log: NDArray[np.void] = np.zeros(0, LOG)
         self._open: NDArray[np.bool_] = np.ones(len(rows), np.bool_)
 
     async def step(self) -> None:
@@ -43,7 +49,7 @@ class Harvest:
         asked_ns = monotonic_ns()
         while True:
             entries, cursor = await self._control.log(self._session, self._cursor)
-            merge_log(self._running.rows, entries, streams=self._streams)
+            self._log = np.concatenate([self._log, entries])
             if cursor == self._cursor:
                 break
             self._cursor = cursor
@@ -62,6 +68,16 @@ class Harvest:
         ready = self._open if until_ns is None else self._open & self._running.due_by(until_ns)
         if ready.any():
             self._open = self._open & ~ready
+            self._merge()
             chosen = self._running.samples(np.flatnonzero(ready))
             chosen = chosen[np.argsort(chosen["scheduled_ns"], kind="stable")]
             await asyncio.to_thread(self._writer.add_rows, self._record, chosen)
+
+    def _merge(self) -> None:
+        """What the node logged of packets that are settled."""
+        keys = keys_of(self._log, streams=self._streams)
+        ours = (keys >= 0) & (keys < len(self._open))
+        settled = ours.copy()
+        settled[ours] = ~self._open[keys[ours]]
+        merge_log(self._running.rows, self._log[settled], streams=self._streams)
+        self._log = self._log[ours & ~settled]

@@ -17,8 +17,8 @@ def merge_log(rows: Rows, entries: NDArray[np.void], *, streams: int) -> None:
     as duplicates; the first repair gives `up_repaired_ns` (a QUIC stream delivers the repaired packet itself,
     which is then reflected as well). Entries of rows that are not ours are ignored.
     """
-    keys = entries["index"].astype(np.int64) * streams + entries["stream"]
-    known = (entries["stream"] < streams) & (keys < len(rows))
+    keys = keys_of(entries, streams=streams)
+    known = (keys >= 0) & (keys < len(rows))
     entries, keys = entries[known], keys[known]
     flags = entries["flags"]
     duplicate, late_copy = flags & log.DUPLICATE != 0, flags & log.FIRST_LOST != 0
@@ -31,6 +31,12 @@ def merge_log(rows: Rows, entries: NDArray[np.void], *, streams: int) -> None:
     count_up(rows["up_duplicates"], keys[duplicate & ~copy])
     repairs = copy | original & late_copy
     _repairs(rows, keys[repairs], entries[repairs])
+
+
+def keys_of(entries: NDArray[np.void], *, streams: int) -> NDArray[np.int64]:
+    """(n,) the row that each entry of a log tells of; -1 or one beyond the last: none of ours."""
+    keys = entries["index"].astype(np.int64) * streams + entries["stream"]
+    return np.where(entries["stream"] < streams, keys, -1)
 
 
 def _reflections(rows: Rows, keys: NDArray[np.int64], entries: NDArray[np.void]) -> None:
