@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.analysis.delay import Floats
-from probe.analysis.student import beyond, critical
+from probe.analysis.student import critical
 
 SERIAL_FROM = 10
 """Pairs of neighbouring blocks from which their likeness can be told from chance."""
@@ -58,10 +58,6 @@ class Shares:
         if spread <= 0:
             return float(np.sign(above)) * np.inf if above else 0.0
         return above / float(np.sqrt(spread))
-
-    def chance_above(self, column: int, against: float) -> float:
-        """Probability of so large a share if the true one were `against`."""
-        return beyond(self.score(column, against), int(self.freedom[column]))
 
 
 def shares_of(

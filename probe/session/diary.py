@@ -59,9 +59,6 @@ class Appointment:
         """The last moment at which it may still begin."""
         return min(self.starts + PATIENCE, self.closes - timedelta(seconds=self.seconds))
 
-    def is_of(self, lane: NodeSchedule) -> bool:
-        return (self.vendor, self.node) == (lane.vendor, lane.node.name)
-
     def to_json(self) -> Json:
         return asdict(self) | {name: getattr(self, name).isoformat() for name in _TIMES}
 
