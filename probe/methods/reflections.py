@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,7 +82,9 @@ class Downstream:
         down_ssrc = ssrc_base | media.DOWN_SSRC
         self._protector = Protector(protection, streams, down_ssrc, counts) if protection else None
         self._next = np.zeros(streams, np.int64)
-        self._log_row = np.full(streams * packets, -1, np.int32)  # of each sequence number of ours
+        # Where each sequence number of ours is in the log, of the rows that have been looked at: see `_look_up`.
+        self._log_row = np.full(streams * packets, -1, np.int32)
+        self._looked_at = 0
         self._payload_type = media.PT_AUDIO
         self._ready: list[_Ready] = []
         self._rtx_tries = np.zeros(streams * packets, np.uint8)
@@ -108,7 +111,6 @@ class Downstream:
         """Make received packets' words those of their reflections, as far as known before they leave.
         `before` is `occurrences(stream)`."""
         down_seq = take_numbers(self._next, stream, before)
-        self._log_row[down_seq * self._streams + stream] = _numbers(log_row)
         self._log_down_seq[log_row] = down_seq
         self._payload_type = int(words[-1, media.W_START]) >> 16 & 127
         start, reflected = words[:, media.W_START], words[:, media.W_REFLECTED]
@@ -131,7 +133,6 @@ class Downstream:
         """`turn_round` of a batch of one."""
         down_seq, time_ns = int(self._next[stream]), int(batch.time_ns[0])
         self._next[stream] = down_seq + 1
-        self._log_row[down_seq * self._streams + stream] = log_row
         self._log_down_seq[log_row] = down_seq
         start = words[media.W_START]
         self._payload_type = start >> 16 & 127
@@ -218,8 +219,8 @@ class Downstream:
         newest = self._next[stream] - 1
         down_seq = newest - ((newest - lost) & 0xFFFF)
         key = np.maximum(down_seq, 0) * self._streams + stream
-        row = self._log_row[key]
         history_ns = max(HISTORY_NS, 3 * rtt_ns)
+        row = self._look_up(key, int(time_ns[0]) - history_ns)
         good = (down_seq >= 0) & (row >= 0) & (time_ns - self._log_t3[row] <= history_ns)
         good &= self._rtx_tries[key] < MAX_RETRANSMISSIONS
         good &= self._rtx_last.since(key, time_ns, _NEVER_BEFORE) >= rtt_ns
@@ -233,6 +234,25 @@ class Downstream:
         self._counts.retransmissions_sent += len(key)
         self._counts.retransmission_bytes += int(copies.size.sum())
         return copies
+
+    def _look_up(self, key: NDArray[np.int64], since_ns: int) -> NDArray[np.int32]:
+        """(n,) the log's rows of reflections, -1 for none since then.
+
+        Where nothing is lost nobody asks: so rows are looked at when somebody does, and those that left long before
+        never are.
+        """
+        end = self._counts.logged
+        start = bisect_left(range(end), since_ns, self._looked_at, key=self._left_ns)
+        self._looked_at = end
+        down_seq = self._log_down_seq[start:end].astype(np.int64)
+        back = np.flatnonzero(down_seq >= 0)
+        known = down_seq[back] * self._streams + self._log_stream[start:end][back]
+        self._log_row[known] = start + back
+        return self._log_row[key]
+
+    def _left_ns(self, row: int) -> int:
+        """When what is in this row of the log left, or came if it has not gone back."""
+        return max(int(self._log_t3[row]), int(self._log["t2"][row]))
 
     def _rebuild(
         self, key: NDArray[np.int64], rows: NDArray[np.void], leave: Times, address: NDArray[np.uint8]
