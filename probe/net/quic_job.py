@@ -110,7 +110,7 @@ class _QuicSession:
         )
         self._checked = {"sent": False, "received": False}
         self._alarm = Alarm(sock.fileno(), spin_ns=job.punctuality.spin_ns)
-        self._watch = LoopWatch(sock.wall)
+        self._watch, self._awake_ns = LoopWatch(sock.wall), self._origin_ns
 
     def run(self) -> JobResult:
         result = JobResult()
@@ -175,6 +175,7 @@ class _QuicSession:
             start_ns=monotonic_ns() + START_DELAY_NS,
         )
         client.start(media, self._rows, streams=job.spec.calls, ssrc_base=job.ssrc_base)
+        self._watch, self._awake_ns = LoopWatch(self._sock.wall), monotonic_ns()  # the handshake is no stall
         progress["start_ns"], progress["phase"] = media.start_ns, SENDING
         give_up_ns = 0
         while not progress["stop"][0] and client.closed is None:
@@ -209,9 +210,12 @@ class _QuicSession:
         wake_ns = now_ns + IDLE_NS
         if timer is not None:
             wake_ns = min(wake_ns, max(self._origin_ns + round(timer * 1e9), now_ns + _PROGRESS_NS))
-        if monotonic_ns() < wake_ns:
+        since_ns, self._awake_ns = self._awake_ns, monotonic_ns()
+        self._watch.worked(since_ns, self._awake_ns)
+        if self._awake_ns < wake_ns:
             readable = self._alarm.wait(wake_ns)
-            self._watch.woke(wake_ns, monotonic_ns())
+            self._awake_ns = monotonic_ns()
+            self._watch.woke(wake_ns, self._awake_ns)
             if readable and not self._sock.unstamped:
                 self._take_stamps()  # one that was given up would go on waking us
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from probe.errors import FingerprintMismatch
 from probe.methods.negotiation import Grant, OpenRequest
+from probe.methods.quic_server import Datagrams
+from probe.methods.roq_client import RoqClient
 from probe.methods.schedule import StreamSpec, schedule, stream_spec
 from probe.metrics import NEVER, Rows, Stamp, Unsent, empty_rows
 from probe.net import quic_job, transmit
@@ -106,6 +109,21 @@ async def test_a_system_that_promises_stamps_and_gives_none(monkeypatch: pytest.
     assert (result.quality["stamps"]["sent"], result.quality["stamps"]["node_sent"]) == ("user", "user")
     assert (rows["received_ns"] != NEVER).sum() > 50
     assert not (entries["flags"] & log.KERNEL_T3).any()
+
+
+async def test_a_loop_that_stands_still_while_it_works_is_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    stalls, send = [0.3], RoqClient.datagrams_to_send
+
+    def stand_still(self: RoqClient, now: float) -> Datagrams:
+        if self.packets_back >= 50 and stalls:
+            time.sleep(stalls.pop())
+        return send(self, now)
+
+    monkeypatch.setattr(RoqClient, "datagrams_to_send", stand_still)
+    async with running() as server:
+        result, _, _ = await measure(server, "quic-datagram")
+    assert not stalls
+    assert result.quality["stall_ms"] >= 300
 
 
 async def test_a_stopped_session_keeps_what_it_has() -> None:
