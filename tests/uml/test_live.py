@@ -5,6 +5,7 @@ Counts are judged hard. Times are not: this machine's noise is in them (test_gol
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from math import sqrt
@@ -174,9 +175,9 @@ GUESTS: dict[str, Callable[[], Any]] = {
 
 @pytest.fixture(scope="module")
 def guests(request: pytest.FixtureRequest) -> Iterator[dict[str, Future[Any]]]:
-    """Those whose answers the chosen tests want, two at a time: each is a program that uses one processor."""
+    """Those whose answers the chosen tests want, two at a time where there are as many processors: each uses one."""
     wanted = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         yield {name: pool.submit(work) for name, work in GUESTS.items() if name in wanted}
 
 
