@@ -29,6 +29,7 @@ _STAMP_BYTES = 32
 _ROW_BYTES = RECEIVE_BYTES + 64
 """Distance of received datagrams: at a power of two their headers would share a few lines of the cache."""
 _HUGE_PAGE = 2 << 20
+_CONTROLLEN, _LEN = 5, 7
 _IOVEC = np.dtype([("base", "u8"), ("len", "u8")])
 _STRIDES = 256
 """Widths of packets whose places are kept."""
@@ -60,9 +61,13 @@ class _Places:
         self._column = column
         self._steps: dict[int, NDArray[np.uint64]] = {}
         self._filled = 0, 0, 0
+        self._whole: NDArray[np.uint8] | None = None
 
     def are_rows(self, matrix: NDArray[np.uint8], start: int, count: int) -> None:
         """Point to `count` rows from `start` on."""
+        if matrix is self._whole and not start:
+            return
+        self._whole = None if start or count < len(matrix) else matrix
         stride = matrix.strides[0]
         base = matrix.ctypes.data + start * stride
         if self._filled[:2] == (base, stride) and count <= self._filled[2]:
@@ -114,11 +119,12 @@ class MmsgSocket:
             self._head["name"] = self._from.ctypes.data + slots * ADDRESS_BYTES
             self._head["namelen"] = ADDRESS_BYTES
         self._head_at = self._head.ctypes.data
-        self._sizes, self._lengths = self._head["len"], self._head["controllen"]
+        words = self._head.view(np.int64).reshape(self.slots, -1)
+        self._sizes, self._lengths = words[:, _LEN], words[:, _CONTROLLEN]
         # SCM_TIMESTAMPING and SCM_TIMESTAMPNS alike: a header of 16 bytes, then seconds and nanoseconds.
         stamps = self._control.view(np.int64)
         self._stamps_in = stamps[:, 2:4]
-        self._used = (0, 0)
+        self._used = self._shape = (0, 0)
 
     def _prepare_send(self) -> None:
         slots = np.arange(self.slots, dtype=np.uint64)
@@ -157,12 +163,15 @@ class MmsgSocket:
             if count < 0 and ctypes.get_errno() in PATH_ERRORS:
                 self.refused += 1
             return empty_batch()
-        size = self._sizes[:count].astype(np.int64)
+        size = self._sizes[:count]
         width = max((int(size[0] if count == ALONE else np.maximum.reduce(size)) + 7) & ~7, 8)
         self._used = count, width
+        if self._used != self._shape:  # else the same arrays: `_Places` knows them
+            self._shape = self._used
+            self._rows = self._data[:count, :width]
+            self._senders = no_address(count) if self._connected else self._from[:count]
         time_ns, stamped = self._arrivals(count)
-        address = no_address(count) if self._connected else self._from[:count]
-        return Batch(self._data[:count, :width], size, time_ns, address, stamped)
+        return Batch(self._rows, size, time_ns, self._senders, stamped)
 
     def _arrivals(self, count: int) -> tuple[Times, bool]:
         """When the datagrams arrived, and whether it is the kernel that says so."""
