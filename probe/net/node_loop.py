@@ -36,7 +36,10 @@ CROWD = 256
 """So many at once are a backlog: no rest then. (At 150,000 packets a second a rest is worth a sixth of the CPU time.)"""
 PLAIN_IDLE_NS = 20_000_000
 """Where no kernel stamp tells how long a packet lay here, the loop's own wake-ups do."""
-PUBLISH_NS = 4_000_000
+PUBLISH_NS = 10_000_000
+"""A loop that always has packets publishes, and looks for orders, this often; one that has none whenever it finds none."""
+STAMPED_NS = 4_000_000
+"""After a moment without outstanding transmit stamps what is logged for so long counts as settled."""
 SETTLE_NS = 50_000_000
 """A transmit stamp that is later than this is no longer waited for before log rows are handed out."""
 ALL_STAMPED_PPS = 150_000
@@ -157,7 +160,7 @@ class NodeLoop:
         step_ns = self._sock.wall.take_step()
         if not self._sock.unstamped:
             self._settled_ns = now_ns
-        settled = now_ns - self._settled_ns < PUBLISH_NS or now_ns - self._settled_ns > SETTLE_NS
+        settled = now_ns - self._settled_ns < STAMPED_NS or now_ns - self._settled_ns > SETTLE_NS
         for session, shared, _ in self._served.values():
             counts = session.counts
             counts.socket_dropped = dropped - session.dropped_before
