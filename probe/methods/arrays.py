@@ -6,6 +6,8 @@ one sort of numbers at most, never one of rows.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,10 @@ from probe.metrics import Times
 _FEW = 16
 """Where no more than one row in so many has a key that stands before, these are counted one by one: a few operations
 on arrays cost as much."""
+
+
+_TURNS = 8
+"""Of many streams a batch has a packet or a few each. Where it has more, their order is no help."""
 
 
 def ascending(keys: NDArray[np.int64]) -> bool:
@@ -70,15 +76,21 @@ def _counted_in_order(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return before
 
 
-def in_turns(stream: NDArray[np.int64], bounds: list[int]) -> NDArray[np.int64] | None:
-    """`occurrences` where no stream stands twice between two of `bounds`, the first row and the last one's next."""
-    if len(bounds) < 3:  # one turn
+def in_turns(stream: NDArray[np.int64], index: NDArray[np.int64], streams: int) -> NDArray[np.int64] | None:
+    """`occurrences` where no stream, of so many, stands twice at the same index and the index never falls."""
+    number, last = int(index[0]), int(index[-1])
+    if last - number > _TURNS:
+        return occurrences(stream)
+    if number == last:
         return None
-    before = np.zeros(len(stream), np.int64)
-    times = np.zeros(int(np.maximum.reduce(stream)) + 1, np.int64)
-    for start, middle, end in zip(bounds, bounds[1:], bounds[2:], strict=False):
+    times, before = np.zeros(streams, np.int64), np.zeros(len(stream), np.int64)
+    start, middle = 0, bisect_left(index.data, number + 1)
+    while middle < len(stream):
         times[stream[start:middle]] += 1
+        number += 1
+        end = bisect_left(index.data, number + 1, middle)
         before[middle:end] = times[stream[middle:end]]
+        start, middle = middle, end
     return before
 
 

@@ -29,8 +29,6 @@ POLICE_BURST_SECONDS = 5
 """Policing is far above the contract (admission was at negotiation), so that it never looks like loss:
 bunched packets after a hold of seconds still pass."""
 _MAX_RTT_NS = 10_000_000_000
-_TURNS = 8
-"""Of so many packets a stream or more in a batch, which many small streams do not have, order is no help."""
 
 
 class _Taker(Protocol):
@@ -292,7 +290,7 @@ class ReflectedSession:
         if end > len(self._log) or np.count_nonzero(self._seen[key]):
             return False
         if ascending(key):
-            before = self._in_turns(stream, index, key)
+            before = in_turns(stream, index, self._streams)
         else:
             again, first = repeats(stream)
             if len(again) and not (np.all(key[again] != key[first]) and distinct(key[again])):
@@ -312,16 +310,6 @@ class ReflectedSession:
         else:
             rows["t3"][start:end], rows["down_seq"][start:end] = NEVER, -1
         return True
-
-    def _in_turns(
-        self, stream: NDArray[np.int64], index: NDArray[np.int64], key: NDArray[np.int64]
-    ) -> NDArray[np.int64] | None:
-        """`occurrences(stream)` of packets in the order in which their client sends them: one index after the other."""
-        first, last = int(index[0]), int(index[-1])
-        if last - first > _TURNS:
-            return occurrences(stream)
-        bounds = key.searchsorted(np.arange(first + 1, last + 1) * self._streams).tolist()
-        return in_turns(stream, [0, *bounds, len(key)])
 
     def _tell_nack(
         self,

@@ -56,8 +56,9 @@ class _Ready(NamedTuple):
     log_row: LogRows
 
 
-def _numbers(rows: LogRows) -> NDArray[np.int64]:
-    return np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+def _numbers(rows: LogRows, base: int) -> NDArray[np.int64]:
+    """Each row's number, counted from `base`."""
+    return np.arange(base + rows.start, base + rows.stop) if isinstance(rows, slice) else rows + base
 
 
 class Downstream:
@@ -175,7 +176,8 @@ class Downstream:
             media.write_one(batch.data, words)
             leave = np.array([time_ns])
         elif np.maximum.reduce(batch.time_ns) <= now_ns:  # all leave now
-            leave = np.full(len(words), now_ns)
+            leave = np.empty(len(words), np.int64)
+            leave.fill(now_ns)
             words[:, media.W_T3], words[:, media.W_T3 + 1] = now_ns >> 32, now_ns & 0xFFFFFFFF
             np.add(sums, np.uint32((now_ns >> 32) + now_ns & 0xFFFFFFFF), out=words[:, media.W_CHECK])
             media.word_view(batch.data)[:] = words
@@ -185,7 +187,7 @@ class Downstream:
             words[:, media.W_CHECK] = sums + ((leave >> 32) + leave & 0xFFFFFFFF).astype(np.uint32)
             media.word_view(batch.data)[:] = words
         self._log_t3[log_row] = leave
-        tag = _numbers(log_row) + self._tag
+        tag = _numbers(log_row, self._tag)
         return Batch(batch.data, batch.size, leave, batch.address, batch.kernel_stamped, tag)
 
     def on_transmitted(self, log_row: NDArray[np.int64], time_ns: Times) -> None:

@@ -112,8 +112,7 @@ def read_times(data: NDArray[np.uint8]) -> tuple[Times, Times]:
 
 def write_time(words: NDArray[np.uint32], column: int, time_ns: Times) -> None:
     """Write a 64-bit value for every row at `column`."""
-    halves = np.ascontiguousarray(time_ns, "<i8").view("<u4").reshape(-1, 2)
-    words[:, column : column + 2] = halves[:, ::-1]
+    words[:, column], words[:, column + 1] = time_ns >> 32, time_ns & 0xFFFFFFFF
 
 
 def word_sums(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
