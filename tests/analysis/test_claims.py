@@ -138,6 +138,7 @@ def test_values_out_of_order_are_pooled_before_they_cross() -> None:
     assert crossing([step(0.0, 9.0), step(0.1, 9.0)], less_than_4) == 0.0
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=12))
 def test_monotone_values_are_the_nearest(values: list[float]) -> None:
     given_values, weights = np.array(values), np.ones(len(values))
@@ -172,6 +173,7 @@ def test_no_threshold_is_asked_of_a_sweep() -> None:
     assert judgement_of(found.claims[0]) == replace(asked, hours=None)
 
 
+@pytest.mark.slow
 def test_without_recovery_the_breaking_point_is_the_criterion_itself() -> None:
     """Independent loss, no remedy: a residual of 25 % is a loss of 25 %, in each direction that has it."""
     asked = claim(direction="both", criterion="residual < 25%", resists=0.2, steps=[0.0, 0.2, 0.3])

@@ -166,6 +166,7 @@ def test_ranks_are_shared_by_who_cannot_be_told_apart() -> None:
     assert [place.rank for place in ranked] == [1, 1, 3]
 
 
+@pytest.mark.slow
 def test_wrong_verdicts_are_as_rare_as_promised() -> None:
     """400 comparisons of two equal vendors on eight days: about one in twenty finds a difference."""
     random = np.random.default_rng(4)

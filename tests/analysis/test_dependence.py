@@ -122,6 +122,7 @@ def means(runs: Floats) -> Floats:
     return found
 
 
+@pytest.mark.slow
 def test_the_bootstrap_covers_as_an_autoregression_demands() -> None:
     """Half width 1.96 sd / sqrt(effective n), sd of the process."""
     n, rho = 20_000, 0.9

@@ -15,6 +15,8 @@ from probe.analysis.verdict import decide
 from probe.objectives import Evidence, parse_expression
 from tests.analysis.vendors import Vendor, delays, losses, session, true_p95
 
+pytestmark = pytest.mark.slow
+
 EIGHT_ON_SIX = np.array([0, 0, 1, 2, 2, 3, 4, 5])
 ONE = np.array([0])
 

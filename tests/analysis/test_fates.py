@@ -66,6 +66,7 @@ def closes(direction: Direction) -> bool:
     return direction.lost + direction.late == direction.recovered + direction.residual
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(PACKETS, st.integers(1, 3), st.booleans(), st.sampled_from(["completed", "died"]), st.integers(0, 900))
 def test_the_identities_hold_whatever_happens(
@@ -93,6 +94,7 @@ def test_the_identities_hold_whatever_happens(
     found.to_json()
 
 
+@pytest.mark.slow
 @given(PACKETS, st.integers(1, 3), st.integers(0, 2**32))
 def test_the_order_of_stored_rows_means_nothing(
     packets: list[dict[str, Any]], streams: int, seed: int

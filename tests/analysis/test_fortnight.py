@@ -15,6 +15,8 @@ from probe.objectives import Evidence
 from tests.analysis.made import record
 from tests.analysis.vendors import NO_WAY, NOTHING
 
+pytestmark = pytest.mark.slow
+
 DAYS, A_WINDOW = 14, 3
 
 

@@ -29,6 +29,7 @@ def test_t16_gilbert() -> None:
     assert model.burst == 4
 
 
+@pytest.mark.slow
 def test_the_simple_model_is_found_again() -> None:
     lost = drawn(Gilbert(0.02, 0.25), 200_000, 1)
     found = fit_gilbert(lost)
@@ -42,6 +43,7 @@ def test_the_simple_model_is_found_again() -> None:
     assert fit_elliott(lost) is None or fit_elliott(lost).bad_loss > 0.95  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_elliotts_model_is_found_again() -> None:
     """Moments of netem.md 1.3: P = L B, and a covariance that decays with 1 - p - r."""
     model = Gilbert(0.01, 0.1, 0.6)

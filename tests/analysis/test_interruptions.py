@@ -135,6 +135,7 @@ def test_an_outage_of_a_second_over_udp() -> None:
     assert (event.drain_ms, event.catch_up_ms) == (0, event.detection_ms + event.repair_ms)
 
 
+@pytest.mark.slow
 def test_an_outage_of_a_second_over_quic_datagrams() -> None:
     event, delays, missing = one_second("quic-datagram")
     assert (event.lost + event.unsent, event.agree, event.catch_up_ms) == (50, True, None)
@@ -145,6 +146,7 @@ def test_an_outage_of_a_second_over_quic_datagrams() -> None:
     assert missing[at + 5] == 0
 
 
+@pytest.mark.slow
 def test_an_outage_of_a_second_over_a_quic_stream() -> None:
     """All waits behind the hole until a probe timeout repairs it: later to recover than datagrams (T37)."""
     event, delays, _ = one_second("quic-stream")

@@ -39,6 +39,7 @@ def predicted(session: SessionRecord, rows: Rows, *remedies: Remedy) -> dict[str
     return {one.way: one for one in found}
 
 
+@pytest.mark.slow
 def test_a_run_without_recovery_predicts_one_with_it() -> None:
     """Another seed, a session of its own, 10 % in bursts of 3 each way, 400 ms of buffer: within sampling error.
 
@@ -140,6 +141,7 @@ def test_the_remedy_of_a_session() -> None:
     assert parity.name == "xor 5+1/4"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule", [{"red": 2}, {"fec_k": 5}, {"fec_k": 3, "fec_interleave": 4}], ids=["red", "xor", "interleaved"]
 )

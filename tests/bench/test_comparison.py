@@ -76,6 +76,7 @@ def test_what_not_even_the_limit_reaches_is_impossible_here() -> None:
     assert run(CLOSER, {PROBE: {}, "irtt": peer, "C": {"p99_us": 3.0}}) == NOT_MEASURED
 
 
+@pytest.mark.slow
 def test_a_subject_that_cannot_run_is_left_out_and_one_that_fails_is_told() -> None:
     def no_compiler(_: Effort) -> Sample:
         raise Skipped("no C compiler")

@@ -52,6 +52,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     return shown.err
 
 
+@pytest.mark.slow
 def test_what_the_values_are_worth_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Losses in runs of 25 are some 25 times fewer than they look; of less than 5 s nothing is known."""
     bursts = np.repeat(np.random.default_rng(1).random(200) < 0.1, 25).tolist()
@@ -131,6 +132,7 @@ def test_duplicates_and_missing_numbers(tmp_path: Path, capsys: pytest.CaptureFi
     assert stream["loss_periods"]["lengths"] == [2]
 
 
+@pytest.mark.slow
 def test_parquet_says_the_same_as_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import duckdb
 
@@ -259,6 +261,7 @@ def test_what_was_measured_is_written_as_a_network(
     assert network.up.delay_ns / MS == pytest.approx(30 + 17 / 8, rel=0.05)
 
 
+@pytest.mark.slow
 def test_what_arrived_is_written_as_a_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Analysed again it is the same stream."""
     delays: list[float | None] = [50.0, 75.0, None, 52.0, 50.0, 61.0, None, None, 50.0, 54.0, 51.0, 50.0]
@@ -309,6 +312,7 @@ def test_one_frame_field_by_field(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "a frame of a capture" in refused(capsys, table(tmp_path, steady([1.0])), "--explain", "1")
 
 
+@pytest.mark.slow
 def test_files_that_cannot_be_used_are_told_in_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

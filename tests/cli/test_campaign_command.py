@@ -60,6 +60,7 @@ def measure(campaign: Campaign, but: int = 0) -> None:
             writer.finish_session(record)
 
 
+@pytest.mark.slow
 def test_a_campaign_that_is_over_tells_its_verdict_once(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     campaign = begun(2)
     measure(campaign, but=3)
@@ -93,6 +94,7 @@ def test_nothing_measured_is_not_measured(run: Run, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err.endswith("nothing was measured\n")
 
 
+@pytest.mark.slow
 def test_status_of_a_campaign_from_another_process(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("status") == 2
     assert "there is no campaign in results" in capsys.readouterr().err

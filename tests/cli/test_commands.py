@@ -85,6 +85,7 @@ def test_an_unknown_command() -> None:
     assert "'rnu'" in told.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--lang"])
 def test_options_of_later_versions_are_refused(option: str) -> None:
     assert probe("report", "x", option, "zh").returncode == 2
@@ -96,21 +97,25 @@ def test_exit_codes_for_people_and_programs() -> None:
     assert [item["code"] for item in codes] == [0, 1, 2, 3, 4, 99, 130, 143]
 
 
+@pytest.mark.slow
 def test_a_pipe_is_160_columns_wide_and_plain() -> None:
     told = probe("exit-codes").stdout
     assert max(map(len, told.splitlines())) > 120
     assert "\x1b" not in told
 
 
+@pytest.mark.slow
 def test_columns_is_honoured() -> None:
     assert max(map(len, probe("exit-codes", COLUMNS="60").stdout.splitlines())) <= 60
 
 
+@pytest.mark.slow
 def test_colour_can_be_forced_and_refused() -> None:
     assert "\x1b[" in probe("exit-codes", FORCE_COLOR="1").stdout
     assert "\x1b[3" not in probe("exit-codes", FORCE_COLOR="1", NO_COLOR="1").stdout
 
 
+@pytest.mark.slow
 def test_a_terminal_without_the_letters_still_gets_the_text() -> None:
     told = subprocess.run(
         [sys.executable, "-m", "probe", "exit-codes"],
@@ -122,6 +127,7 @@ def test_a_terminal_without_the_letters_still_gets_the_text() -> None:
     assert b"99  FAIL" in told.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["exit-codes"], ["exit-codes", "--json"], ["plan", "schema"]])
 def test_a_reader_that_goes_away_is_no_fault(arguments: list[str]) -> None:
     with subprocess.Popen(

@@ -35,6 +35,7 @@ def rows(
     return [row for row in document[name] if (row["metric"], row["window"]) == (metric, window)]
 
 
+@pytest.mark.slow
 def test_vendors_are_ranked_and_overlaps_are_said(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare(results, OLD, "--quiet") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -48,6 +49,7 @@ def test_vendors_are_ranked_and_overlaps_are_said(results: Path, capsys: pytest.
     assert document["changes"] == document["relative"] == []
 
 
+@pytest.mark.slow
 def test_a_vendor_against_its_own_baseline(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare(results, OLD, NEW, "--json") == 0
     document = json.loads(capsys.readouterr().out)
@@ -59,6 +61,7 @@ def test_a_vendor_against_its_own_baseline(results: Path, capsys: pytest.Capture
     assert {row["verdict"] for row in night} == {"not_regressed"}
 
 
+@pytest.mark.slow
 def test_a_reference_takes_out_what_changed_for_all(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,6 +77,7 @@ def test_a_reference_takes_out_what_changed_for_all(
     assert document["ranking"] == []
 
 
+@pytest.mark.slow
 def test_tables_for_people(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compare(results, OLD, NEW, "--reference", "alpha") == 0
     shown = capsys.readouterr().out
@@ -92,6 +96,7 @@ def test_one_day_is_not_enough_and_says_how_much_is(
     assert "cannot be ranked yet: 1 of the 6 sessions" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path, run_id=OLD, vendors={"alpha": 60.0}, days=1)
     assert compare(tmp_path, OLD) == 2

@@ -43,6 +43,7 @@ def plan(folder: Path, *thresholds: str, min_packets: int = 500) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_judging_again_says_what_the_run_said(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(app, ["report", RUN, "--results", str(results), "--json"]) == 0
     first = json.loads(capsys.readouterr().out)
@@ -50,6 +51,7 @@ def test_judging_again_says_what_the_run_said(results: Path, capsys: pytest.Capt
     assert json.loads(capsys.readouterr().out) == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("threshold", "min_packets", "verdict", "code"),
     [
@@ -77,6 +79,7 @@ def test_tighter_and_looser_thresholds(
         assert "no packet was sent" in shown.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [0, 4, 99])
 def test_teams_with_two_colours(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], code: int
@@ -92,6 +95,7 @@ def test_a_failure_stays_one_whatever_the_undecided_are(results: Path, tmp_path:
     assert gate(results, RUN, other, "--inconclusive-as", "0", "--quiet") == 99
 
 
+@pytest.mark.slow
 def test_several_runs_are_one_measurement(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = write_run(tmp_path, RTT, run_id="20261101T000000Z-aaaaaa", days=1)
     second = write_run(tmp_path, {**RTT, "line": 50}, run_id="20261102T000000Z-bbbbbb", days=1, first_day=1)
@@ -105,6 +109,7 @@ def test_several_runs_are_one_measurement(tmp_path: Path, capsys: pytest.Capture
     assert {row["line"] for row in rows} == {50}
 
 
+@pytest.mark.slow
 def test_runs_with_different_thresholds_need_a_judge(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +120,7 @@ def test_runs_with_different_thresholds_need_a_judge(
     assert gate(tmp_path, "20261101", "20261102", "--with", plan(tmp_path, "loss < 50%"), "--quiet") == 0
 
 
+@pytest.mark.slow
 def test_every_format_of_one_run(results: Path, tmp_path: Path) -> None:
     names = {"json": "a.json", "junit": "a.xml", "markdown": "a.md", "prometheus": "a.prom", "html": "a.html"}
     asked = [text for form, name in names.items() for text in ("--out", f"{form}={tmp_path / 'out' / name}")]
@@ -137,6 +143,7 @@ def test_an_output_that_cannot_be_is_refused_first(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_written_is_no_verdict(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,6 +187,7 @@ def test_a_plan_alone_is_measured_first(
     assert (delivery.files, delivery.inconclusive_as) == ((OutFile("junit", report),), 99)
 
 
+@pytest.mark.slow
 def test_github_is_told(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,6 +14,7 @@ from tests.session.test_rehearsal import PLAN, write_networks
 FAILING = PLAN.replace("duration: 4s", "duration: 1s")
 
 
+@pytest.mark.slow
 def test_a_rehearsal_ends_with_what_the_plan_can_find_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

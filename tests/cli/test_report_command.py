@@ -98,6 +98,7 @@ def test_damage_is_told_and_the_rest_is_shown(results: Path, capsys: pytest.Capt
     assert "Latency" in shown.out
 
 
+@pytest.mark.slow
 def test_the_report_needs_nothing_but_packets(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(results, "report", RUN_ID)
     before = capsys.readouterr().out

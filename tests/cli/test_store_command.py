@@ -43,6 +43,7 @@ def test_compact_check_and_compact_again(tmp_path: Path, capsys: pytest.CaptureF
     assert "a day at least" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_each_plan_says_how_long_its_packets_are_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -58,6 +59,7 @@ def test_each_plan_says_how_long_its_packets_are_kept(
     assert "were removed (keep_raw)" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_damage_is_exit_code_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path)
     parquet_files(tmp_path)[0].write_bytes(b"PAR1")
@@ -68,6 +70,7 @@ def test_damage_is_exit_code_3(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert run(tmp_path / "nothing", "check") == 2
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_run(tmp_path)
     assert run(tmp_path, "catalogue") == 0
@@ -91,6 +94,7 @@ def test_export_wants_one_format_and_no_file(tmp_path: Path, capsys: pytest.Capt
     assert "--force replaces it" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_machines_in_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine, theirs = tmp_path / "mine", tmp_path / "theirs"
     write(mine, "20261121T120000Z-aaaaaa", "jkt")

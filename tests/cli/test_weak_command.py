@@ -57,6 +57,7 @@ def test_a_network_is_drawn_with_what_calls_suffer(capsys: pytest.CaptureFixture
     assert "Seed 1." in told
 
 
+@pytest.mark.slow
 def test_the_same_seed_shows_the_same_network(capsys: pytest.CaptureFixture[str]) -> None:
     documents = []
     for seed in ("5", "5", "6"):

@@ -36,6 +36,7 @@ def whatif(root: Path, *arguments: str) -> int:
     return execute(app, ["whatif", RUN_ID, *arguments, "--results", str(root)])
 
 
+@pytest.mark.slow
 def test_the_cheapest_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, (scattered_loss(), {}), (steady(), {"network": "other"}))
     assert whatif(tmp_path) == 0
@@ -68,6 +69,7 @@ def test_the_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "xor 10+1" in up["sentence"]
 
 
+@pytest.mark.slow
 def test_quiet_is_a_line_a_direction(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, (scattered_loss(), {}))
     assert whatif(tmp_path, "--quiet", "--target", "10%") == 0

@@ -91,6 +91,7 @@ def test_jitter_moves_no_loss_and_the_other_way_round() -> None:
     assert (np.maximum(with_longer - 100 * MS, 0) == with_normal).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distribution", ["normal", "uniform", "pareto", "paretonormal"])
 def test_correlated_jitter_is_correlated_and_keeps_its_shape(distribution: str) -> None:
     plain = Impairment(100 * MS, 20 * MS, distribution=distribution)  # type: ignore[arg-type]

@@ -96,6 +96,7 @@ def test_copies_step_chains_as_packets_do(model: Loss | GilbertElliott | FourSta
     assert runs.mean() == pytest.approx(bursts(alone).mean(), abs=5 * runs.std() / sqrt(len(runs)))
 
 
+@pytest.mark.slow
 def test_elliotts_chain_is_the_closed_form_and_the_kernel() -> None:
     # kernel: gemodel 1% 10% 70% .1%: loss .0653/.0659, burst 2.656, autocorrelation .597
     model = GilbertElliott(0.01, 0.1, 0.7, 0.001)
@@ -113,6 +114,7 @@ def test_elliotts_chain_is_the_closed_form_and_the_kernel() -> None:
         assert seen == pytest.approx(model.autocorrelation * 0.89 ** (lag - 1), abs=0.015)
 
 
+@pytest.mark.slow
 def test_four_states_are_the_closed_form_and_the_kernel() -> None:
     # kernel: state 2% 30% 20% 40% .5%: loss .0636/.0640, burst 1.888/1.870
     model = FourState(0.02, 0.30, 0.20, 0.40, 0.005)
@@ -124,6 +126,7 @@ def test_four_states_are_the_closed_form_and_the_kernel() -> None:
     assert fates(loss_model(FourState(0.1), 1), N).mean() == pytest.approx(0.1, abs=0.004)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ratio", "correlation", "effective"), [(0.1, 0.25, 0.0175), (0.2, 0.5, 0.0294), (0.5, 0.5, 0.5)]
 )
@@ -145,6 +148,7 @@ def test_damage_flips_one_bit_anywhere() -> None:
     assert chi_square(seen.tolist(), [len(passage.bit[damaged]) / 10] * 10) < 27.9  # 9 degrees of freedom
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reorder", "share"),
     [

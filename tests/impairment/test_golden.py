@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from math import sqrt
 
@@ -23,8 +24,16 @@ EXACT = [case for case in CASES if case.kind == "exact"]
 CHI = {1: 10.83, 2: 13.82, 7: 24.32, 31: 61.10}
 
 
-def names(cases: list[Case]) -> list[str]:
-    return [case.name for case in cases]
+def each(cases: Iterable[Case]) -> pytest.MarkDecorator:
+    """A test of each of `cases`; where chance has the last word it takes a hundred thousand packets."""
+    return pytest.mark.parametrize(
+        "case",
+        [pytest.param(case, id=case.name, marks=pytest.mark.slow if is_long(case) else ()) for case in cases],
+    )
+
+
+def is_long(case: Case) -> bool:
+    return case.traffic.packets >= 100_000
 
 
 @cache
@@ -53,14 +62,14 @@ def test_the_recording_says_where_it_is_from() -> None:
         assert re.fullmatch("[0-9a-f]{7,}", facts["commit"])
 
 
-@pytest.mark.parametrize("case", CASES, ids=names(list(CASES)))
+@each(CASES)
 def test_every_figure_is_within_its_band(case: Case) -> None:
     table = list(rows(case, figures(case, observed(case)), figures(case, ours(case.name))))
     assert table or case.name == "corrupt 5 %"
     assert [row for row in table if not row.inside] == []
 
 
-@pytest.mark.parametrize("case", CASES, ids=names(list(CASES)))
+@each(CASES)
 def test_what_netem_promises_is_what_it_does(case: Case) -> None:
     """The closed forms that a profile's author is shown."""
     for row in rows(case, figures(case, observed(case)), figures(case, ours(case.name))):
@@ -68,32 +77,25 @@ def test_what_netem_promises_is_what_it_does(case: Case) -> None:
             assert row.kernel == pytest.approx(row.set, abs=max(1.5 * row.band, 0.02 * abs(row.set))), row
 
 
-@pytest.mark.parametrize(
-    "case",
-    [case for case in COUNTS if case.impairment.loss is not None and case.impairment.duplicate is None],
-    ids=lambda case: case.name,
-)
+@each(case for case in COUNTS if case.impairment.loss is not None and case.impairment.duplicate is None)
 def test_bursts_have_the_kernels_lengths(case: Case) -> None:
     kernel, mine = (bursts(seen.copies == 0) for seen in (observed(case), ours(case.name)))
     histograms = [np.bincount(np.minimum(runs, 8), minlength=9)[1:] for runs in (kernel, mine)]
     assert two_sample(histograms[0], histograms[1]) < CHI[7]
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in COUNTS if case.impairment.duplicate is not None], ids=lambda case: case.name
-)
+@each(case for case in COUNTS if case.impairment.duplicate is not None)
 def test_packets_come_never_once_or_twice_as_in_the_kernel(case: Case) -> None:
     kernel, mine = (np.bincount(seen.copies, minlength=3) for seen in (observed(case), ours(case.name)))
     # A chain's losses are not independent: its inflation of the variance is below 4 here.
     assert two_sample(kernel, mine) < CHI[2] * (4 if case.name.endswith("5 30") else 1)
 
 
-@pytest.mark.parametrize(
-    "case",
-    [case for case in DELAYS if case.impairment.rate_bps is None and case.impairment.slot is None
-     and not case.impairment.ordered],
-    ids=lambda case: case.name,
-)  # fmt: skip
+@each(
+    case
+    for case in DELAYS
+    if case.impairment.rate_bps is None and case.impairment.slot is None and not case.impairment.ordered
+)
 def test_delays_have_the_kernels_distribution(case: Case) -> None:
     kernel, mine = observed(case).delay_ns, ours(case.name).delay_ns
     assert kernel is not None
@@ -106,9 +108,7 @@ def test_delays_have_the_kernels_distribution(case: Case) -> None:
     assert two_sample(histograms[0], histograms[1]) < CHI[31]
 
 
-@pytest.mark.parametrize(
-    "case", [case for case in DELAYS if not case.impairment.ordered], ids=lambda case: case.name
-)
+@each(case for case in DELAYS if not case.impairment.ordered)
 def test_no_delay_knows_of_the_one_before(case: Case) -> None:
     for seen in (observed(case), ours(case.name)):
         assert seen.delay_ns is not None
@@ -117,7 +117,7 @@ def test_no_delay_knows_of_the_one_before(case: Case) -> None:
         assert abs(np.corrcoef(delay[1:], delay[:-1])[0, 1]) < 4 / sqrt(len(delay))
 
 
-@pytest.mark.parametrize("case", EXACT, ids=names(EXACT))
+@each(EXACT)
 def test_where_nothing_is_left_to_chance_the_same_packets_come_at_the_same_times(case: Case) -> None:
     kernel, mine = observed(case), ours(case.name)
     if case.name == "slot 20 ms packets 5":  # its first slot depends on when tc ran

@@ -220,6 +220,7 @@ impairments = (
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=120)
 @given(
     impairment=impairments,
@@ -248,6 +249,7 @@ def test_any_split_into_batches_gives_the_same(
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(impairment=impairments, seed=st.integers(0, 2**31))
 def test_the_earliest_release_is_a_lower_bound(impairment: Impairment, seed: int) -> None:

@@ -23,6 +23,7 @@ def test_random_loss_is_binomial(ratio: float) -> None:
     assert np.corrcoef(lost[1:], lost[:-1])[0, 1] == pytest.approx(0, abs=0.015)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ratio", "burst"), [(0.02, 2.0), (0.10, 3.0), (0.30, 4.0), (0.50, 6.0), (0.7, 20.0)]
 )

@@ -182,7 +182,18 @@ MUTATIONS: tuple[tuple[Callable[[Patch], None], str], ...] = (
 )
 
 
-@pytest.mark.parametrize(("mutate", "name"), MUTATIONS, ids=lambda value: getattr(value, "__name__", None))
+@pytest.mark.parametrize(
+    ("mutate", "name"),
+    [
+        pytest.param(
+            mutate,
+            name,
+            id=mutate.__name__,
+            marks=pytest.mark.slow if BY_NAME[name].traffic.packets >= 100_000 else (),
+        )
+        for mutate, name in MUTATIONS
+    ],
+)
 def test_the_recorded_kernel_finds(
     mutate: Callable[[Patch], None], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,6 +102,7 @@ def test_a_clean_path_gives_exactly_its_delay_in_few_batches() -> None:
     assert echo.batches <= len(DUE) // 2  # windows of the path's delay, not single packets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("delay_ns", [0, 3 * MS, 60 * MS])
 def test_it_is_the_link_and_nothing_else(ordered: bool, delay_ns: int) -> None:
@@ -126,6 +127,7 @@ def test_it_is_the_link_and_nothing_else(ordered: bool, delay_ns: int) -> None:
     assert late.max() <= (0 if delay_ns == 60 * MS else 3000)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_times() -> None:
     weak = Impairment(20 * MS, 8 * MS, loss=Loss(0.2, 2), rate_bps=1_000_000, queue_ns=100 * MS)
     first, again, other = (echoed(weak, weak, DUE, seed)[0].back for seed in (1, 1, 2))
@@ -237,6 +239,7 @@ def test_a_quic_handshake_takes_one_round_trip() -> None:
     assert download.received == 100
 
 
+@pytest.mark.slow
 def test_quic_gets_through_a_lossy_path_and_always_at_the_same_time() -> None:
     weak = Impairment(50 * MS, 5 * MS, loss=Loss(0.10, 2))
     for seed in range(5):

@@ -84,6 +84,7 @@ def test_packets_too_short_for_the_probe_payload_are_refused() -> None:
 sizes = st.integers(1, 10**6)
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         request,

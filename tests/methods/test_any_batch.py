@@ -92,6 +92,7 @@ with_damage = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     st.one_of(each_once, in_order, in_any_order, with_damage), st.integers(1, 40), st.sampled_from([60, 10])

@@ -197,6 +197,7 @@ def test_a_long_log_comes_in_pages() -> None:
     assert (np.concatenate(pages) == backend.rows).all()
 
 
+@pytest.mark.slow
 def test_many_questions_at_once_are_answered_without_an_endless_buffer() -> None:
     backend = Backend()
     line = Line(quic_node(backend)).welcome()
@@ -385,6 +386,7 @@ def asked_client(kind: str) -> ControlClient:
     return client
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(["hello", "auth", "open", "log", "close"]),
     st.sampled_from(["challenge", "welcome", "opened", "log", "report", "refused", "?"]),

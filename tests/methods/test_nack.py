@@ -42,6 +42,7 @@ def test_each_gap_of_a_batch_has_the_time_of_the_packet_that_reveals_it() -> Non
     assert asked(nack, 90 * MS) == [(30 * MS, 0, 1), (70 * MS, 0, 4), (70 * MS, 0, 5)]
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 20)), max_size=40), st.integers(1, 40))
 def test_a_batch_is_taken_as_its_packets_one_by_one(packets: list[tuple[int, int]], cut: int) -> None:
     stream = np.array([one for one, _ in packets], np.int64)
@@ -75,6 +76,7 @@ def residual(result: Exchange, way: str, deadline_ns: int) -> tuple[float, int]:
     return float(1 - playable.mean()), len(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "p", "q"),
     # The node reflects what arrives: with losses on the way up the gaps of the way down are revealed later.

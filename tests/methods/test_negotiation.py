@@ -47,6 +47,7 @@ def test_a_request_of_the_wrong_kind_is_a_protocol_error(field: str, value: obje
         OpenRequest.from_json(request().to_json() | {field: value})
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner)))
 def test_anything_is_a_grant_or_a_protocol_error(document: Any) -> None:
     with pytest.raises(ProtocolError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -58,6 +59,7 @@ def test_packets_that_leave_together_are_as_the_payload_describes(leave_ns: int,
     assert block.size.tolist() == plan.size[index].tolist()
 
 
+@pytest.mark.slow
 @given(leave_ns=st.lists(TIMES, min_size=3, max_size=3), rtt_ns=TIMES)
 def test_packets_that_leave_each_at_its_time_are_as_the_payload_describes(
     leave_ns: list[int], rtt_ns: int

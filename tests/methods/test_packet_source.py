@@ -51,6 +51,7 @@ def test_every_packet_once_whole_and_with_its_fields(seconds: float, calls: int,
     assert len(rows) > BLOCK or calls == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seconds", "calls"), [(20, 1), (0.1, CROWD)])
 def test_what_was_handed_out_is_not_written_to_again(seconds: float, calls: int) -> None:
     packets, _ = source(seconds, calls=calls)
@@ -88,6 +89,7 @@ def test_a_window_ahead_leaves_packet_by_packet_at_its_due_time(calls: int) -> N
         assert (media.read_time(words, media.W_T1) == batch.time_ns).all()
 
 
+@pytest.mark.slow
 def test_a_crowd_goes_on_after_a_pause() -> None:
     packets, plan = source(0.2, calls=CROWD)
     now_ns = START + 70 * MS

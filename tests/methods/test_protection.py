@@ -87,7 +87,9 @@ def place(packet: bytes) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("protection", KINDS, ids=str)
-@pytest.mark.parametrize("window_ms", [5, 20, 700])
+@pytest.mark.parametrize(
+    "window_ms", [pytest.param(5, marks=pytest.mark.slow), 20, pytest.param(700, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("loss", [0.1, 0.5])
 def test_what_is_rebuilt_is_what_was_sent(protection: Protection, window_ms: int, loss: float) -> None:
     line, random = Line(protection), np.random.default_rng(window_ms)
@@ -103,6 +105,7 @@ def test_what_is_rebuilt_is_what_was_sent(protection: Protection, window_ms: int
     assert len(arrived | copied.keys()) <= len(line.originals) == 300
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), protection=st.sampled_from(KINDS))
 def test_neither_order_nor_duplicates_harm(data: st.DataObject, protection: Protection) -> None:
@@ -182,6 +185,7 @@ def red() -> Exchange:
     return exchange(iid(0.3), iid(0.3), calls=20, seconds=20, nack=False, protection=Protection(red=2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["up", "down"])
 def test_red_leaves_what_is_lost_with_all_its_copies(way: str, red: Exchange) -> None:
     lost, repaired, by = lost_of(red, way)
@@ -200,6 +204,7 @@ def parity() -> Exchange:
     return exchange(iid(0.1), iid(0.1), calls=20, seconds=20, nack=False, protection=Protection(fec_k=5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["up", "down"])
 def test_parity_leaves_what_the_erasure_code_must_leave(way: str, parity: Exchange) -> None:
     lost, repaired, by = lost_of(parity, way)
@@ -219,6 +224,7 @@ def test_parity_leaves_what_the_erasure_code_must_leave(way: str, parity: Exchan
     assert set(by[lost & repaired]) == {Repair.FEC}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["red", "parity"])
 def test_remedies_are_counted_beside_and_never_as_media(name: str, request: pytest.FixtureRequest) -> None:
     result: Exchange = request.getfixturevalue(name)
@@ -246,6 +252,7 @@ def test_what_leaves_is_what_was_foreseen(red: Exchange, parity: Exchange) -> No
         assert counts.red_bytes + counts.fec_bytes == foreseen > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protection", [Protection(red=2), Protection(fec_k=3, fec_interleave=2)], ids=str)
 @pytest.mark.parametrize("nack", [False, True])
 def test_a_packet_alone_is_handled_as_in_a_batch(
@@ -261,6 +268,7 @@ def test_a_packet_alone_is_handled_as_in_a_batch(
     assert alone.client.counts == batched.client.counts
 
 
+@pytest.mark.slow
 def test_what_red_brings_is_not_asked_for() -> None:
     single = exchange(iid(0.01), iid(0.01), calls=4, seconds=10, protection=Protection(red=1))
     without = exchange(iid(0.01), iid(0.01), calls=4, seconds=10)
@@ -269,6 +277,7 @@ def test_what_red_brings_is_not_asked_for() -> None:
     assert single.client.counts.nacks_received < without.client.counts.nacks_received / 4
 
 
+@pytest.mark.slow
 def test_a_copy_arrives_with_the_packet_that_brings_it() -> None:
     """RED with the next packet of the stream, parity with the last of its column."""
 

@@ -84,6 +84,7 @@ def test_what_the_node_did_to_itself_is_in_its_report() -> None:
     assert (report["stall_ns"], report["clock_step_ns"], report["strays"]) == (7 * MS, -3, 5)
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_clean_path_carries_everything_on_time(transport: str) -> None:
     exchange = begin(transport, clean_path(), calls=3)
@@ -105,7 +106,7 @@ def test_a_clean_path_carries_everything_on_time(transport: str) -> None:
 # quality.md T36: one packet of 20 ms spacing is lost; the others wait behind the hole.
 HEAD_OF_LINE = [
     (50, [171, 151, 131, 111, 91, 71, 51, 50]),
-    (25, [96, 76, 56, 36, 25, 25]),
+    pytest.param(25, [96, 76, 56, 36, 25, 25], marks=pytest.mark.slow),
 ]
 
 
@@ -127,6 +128,7 @@ def test_a_lost_packet_holds_up_a_stream_as_the_standard_says(delay_ms: int, exp
     assert (rows["node_received_ns"][101] - rows["sent_ns"][101]) / MS == pytest.approx(expected[1], abs=1.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay_ms", [10, 25, 50, 100])
 def test_head_of_line_delay_is_that_of_the_formula(delay_ms: int) -> None:
     """quality.md 2.5, in a stream that nothing comes back of: 30 packets a second, round trips of 20 to 200 ms."""
@@ -138,6 +140,7 @@ def test_head_of_line_delay_is_that_of_the_formula(delay_ms: int) -> None:
     assert after == pytest.approx([delay_ms] * len(after), abs=1.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay_ms", [200, 450])
 def test_a_loss_on_a_long_path_is_found_no_later_than_the_formula_says(delay_ms: int) -> None:
     """Packets of QUIC's own count as later packets, too."""
@@ -167,6 +170,7 @@ def test_a_lost_datagram_is_missing_and_holds_up_nothing() -> None:
     assert latencies == pytest.approx([50] * len(latencies))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_raw_loss_of_streams_is_that_of_the_first_transmissions_on_the_path(seed: int) -> None:
     exchange = begin("quic-stream", lossy_path(seed), seconds=60)
@@ -190,6 +194,7 @@ def test_raw_loss_of_streams_is_that_of_the_first_transmissions_on_the_path(seed
     assert exchange.client.counters()["misnumbered"] == report["misnumbered"] == 0
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_datagram_is_named_by_the_packet_that_it_carries_first(transport: str) -> None:
     """What the kernel tells of a datagram's leaving is told of that packet, and of no other."""
@@ -220,6 +225,7 @@ def test_the_kernel_knows_better_when_a_packet_left(transport: str) -> None:
     assert exchange.rows["node_sent_ns"][5] == t3[5] + 1000
 
 
+@pytest.mark.slow
 def test_raw_loss_of_datagrams_is_that_of_the_path() -> None:
     exchange = begin("quic-datagram", lossy_path(3), seconds=60)
     exchange.run(64)
@@ -235,6 +241,7 @@ def test_raw_loss_of_datagrams_is_that_of_the_path() -> None:
     assert not exchange.log["flags"].any()
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_every_packet_has_one_fate(transport: str, seed: int) -> None:
@@ -264,6 +271,7 @@ def test_every_packet_has_one_fate(transport: str, seed: int) -> None:
     assert set(np.flatnonzero(back)) <= set(exchange.log["index"].tolist())
 
 
+@pytest.mark.slow
 def test_a_repair_in_an_outage_takes_as_long_as_the_outage() -> None:
     """quality.md T37: 10 packets lost; latencies 351, 331, ... 171, then 151, 131, ..."""
     exchange = begin("quic-stream", clean_path(), seconds=4)
@@ -277,6 +285,7 @@ def test_a_repair_in_an_outage_takes_as_long_as_the_outage() -> None:
     assert np.flatnonzero(repaired).tolist() == list(range(100, 110))
 
 
+@pytest.mark.slow
 def test_video_packets_of_full_size_fit_one_quic_packet_each() -> None:
     for transport in ("quic-datagram", "quic-stream"):
         exchange = begin(transport, clean_path(), preset="video", seconds=3)

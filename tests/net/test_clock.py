@@ -146,6 +146,7 @@ class FakeTime:
         return False
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     waits=st.lists(st.tuples(st.integers(0, 3 * MS), st.integers(0, 300_000)), max_size=60),

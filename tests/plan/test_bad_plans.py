@@ -105,6 +105,7 @@ SNIPPETS = (
 TOKENS = tuple(re.findall(r"(?<=: )[^\s,{}\[\]]+|[\[{][^\[\]{}]*[\]}]", GOOD))
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.sampled_from(TOKENS), st.sampled_from(SNIPPETS), st.sampled_from(TOKENS), st.sampled_from(SNIPPETS))
 def test_any_value_anywhere_is_a_plan_or_a_plan_error(old: str, new: str, other: str, more: str) -> None:

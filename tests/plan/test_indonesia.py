@@ -30,6 +30,7 @@ def measured(network: NetworkProfile, seed: int) -> tuple[float, float]:
     return float(np.percentile(delay, 95, method="inverted_cdf")), 1 - float(arrived.mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("vendor", "window"), [key for key in PATHS if key != ("samudra", "peak")])
 def test_all_but_one_pass_comfortably(vendor: str, window: str) -> None:
     for seed in range(5):
@@ -38,6 +39,7 @@ def test_all_but_one_pass_comfortably(vendor: str, window: str) -> None:
         assert loss <= 0.01  # the limit is 5 %
 
 
+@pytest.mark.slow
 def test_the_bad_evening_fails_whatever_the_seed() -> None:
     for seed in range(20):
         p95, _ = measured(PATHS["samudra", "peak"], seed)

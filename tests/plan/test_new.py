@@ -10,8 +10,14 @@ from probe.plan.countries import country_names, find_country, timezones_of
 from probe.plan.load import load_text
 from probe.plan.new import new_plan
 
+SOME = {"ID", "TH", "US", "BR", "NG", "TR", "AQ"}
+"""In the fast tier; all others are in the whole suite."""
 
-@pytest.mark.parametrize("code", country_names())
+
+@pytest.mark.parametrize(
+    "code",
+    [pytest.param(code, marks=() if code in SOME else pytest.mark.slow) for code in country_names()],
+)
 def test_a_new_plan_for_any_country_loads_clean(code: str) -> None:
     loaded = load_text(new_plan(code), Path("plan.yaml"), {})
     assert not loaded.warnings

@@ -61,6 +61,7 @@ def test_each_says_where_its_numbers_are_from(name: str) -> None:
     assert profile.title != name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_each_loses_and_delays_as_it_says(name: str) -> None:
     profile = network(name)

@@ -98,6 +98,7 @@ def test_days_are_waited_for() -> None:
 ZONES = ("Asia/Jakarta", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/St_Johns")
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     st.integers(0, 24 * 60 - 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 from probe.analysis.assess import assess
@@ -36,6 +37,7 @@ def judgement(verdict: str, expr: str = "rtt.p95 < 200ms", line: int = 41, **cha
     return replace(base, **(place | changes))  # type: ignore[arg-type]
 
 
+@cache
 def judged() -> Assessment:
     """Sessions as measured, thresholds as wanted: the outputs are tested here, not the judging."""
     sessions = [

@@ -48,6 +48,7 @@ def test_it_exits_with_3_when_this_machine_cannot(
     )
 
 
+@pytest.mark.slow
 def test_the_model_is_inside_the_kernels_bands(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(app, ["selftest", "--model", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]

@@ -44,6 +44,7 @@ def test_the_same_plan_goes_on_with_the_same_campaign(tmp_path: Path) -> None:
     assert opened(tmp_path, EPOCH + timedelta(days=4)) != first  # that one is over
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_measure_one_campaign(tmp_path: Path) -> None:
     run_id = opened(tmp_path, EPOCH)
     with (

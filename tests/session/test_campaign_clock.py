@@ -128,6 +128,7 @@ def during(world: World, hours: float) -> float:
     return (evening - EPOCH).total_seconds() + hours * HOUR
 
 
+@pytest.mark.slow
 def test_a_node_at_which_another_campaign_is_has_to_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +147,7 @@ def test_a_node_at_which_another_campaign_is_has_to_wait(
     assert {one.vendor for one, _ in other.measured} == {"alpha", "beta"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", ["asleep", "busy"])
 def test_what_is_late_is_measured_one_after_the_other(tmp_path: Path, reason: str) -> None:
     text = PLAN.replace("repeat: 4", "repeat: 99").replace("duration: 1s", "duration: 20s")
@@ -171,6 +173,7 @@ def test_what_is_late_is_measured_one_after_the_other(tmp_path: Path, reason: st
     assert max(Counter(starts).values()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("awake", [True, False])
 def test_hours_slept_through_are_missed_and_not_made_up_for(tmp_path: Path, awake: bool) -> None:
     world = World(tmp_path)
@@ -188,6 +191,7 @@ def test_hours_slept_through_are_missed_and_not_made_up_for(tmp_path: Path, awak
     assert all(asleep[0] <= one.latest and one.starts <= asleep[1] for one in found.missed)
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_set_back_makes_nothing_twice(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.until(during(world, 3.0))
@@ -199,6 +203,7 @@ def test_a_clock_that_is_set_back_makes_nothing_twice(tmp_path: Path) -> None:
     assert len(world.measured) == len(world.campaign.diary)
 
 
+@pytest.mark.slow
 def test_sessions_that_a_wrong_clock_passed_over_are_measured_when_it_is_right(tmp_path: Path) -> None:
     world = World(tmp_path)
 
@@ -214,6 +219,7 @@ def test_sessions_that_a_wrong_clock_passed_over_are_measured_when_it_is_right(t
     assert not [one for one in missed if one.window == "peak"]
 
 
+@pytest.mark.slow
 def test_nothing_is_measured_on_a_busy_machine_and_the_reason_is_kept(tmp_path: Path) -> None:
     world = World(tmp_path)
     busy_until = EPOCH + timedelta(seconds=during(world, 3.5))
@@ -246,6 +252,7 @@ def test_the_cap_holds_over_restarts(tmp_path: Path) -> None:
     assert len(world.measured) == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_set_forward_and_back_it_adds_up(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)

@@ -73,6 +73,7 @@ def check(asked: Plan, diary: list[Appointment]) -> None:
             assert following.starts >= one.starts + timedelta(seconds=one.seconds)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32),

@@ -32,6 +32,7 @@ def test_delay_alone_costs_what_the_e_model_says() -> None:
     assert voice.summary.counts["scheduled"] == 250
 
 
+@pytest.mark.slow
 def test_two_seconds_without_a_network_freeze_all_that_cannot_be_sent_again_in_time() -> None:
     gone = Timeline(
         (Step(3 * S, Impairment()), Step(2 * S, Impairment(), "drop"), Step(60 * S, Impairment()))
@@ -47,6 +48,7 @@ def test_two_seconds_without_a_network_freeze_all_that_cannot_be_sent_again_in_t
         assert call.down.freeze["audio_200ms"].count == 0  # nothing was there to be sent back
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_call_and_another_is_not() -> None:
     lossy = network(Impairment(20 * MS, loss=Loss(0.2, 3)))
     first, again, other = (forecast(lossy, scenarios_of(5 * S), seed)[0].summary for seed in (1, 1, 2))

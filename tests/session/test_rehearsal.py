@@ -71,6 +71,7 @@ def rehearsed(folder: Path) -> Rehearsed:
     return measured(folder)
 
 
+@pytest.mark.slow
 def test_evening_verdicts_match_what_the_paths_were_given(rehearsed: Rehearsed) -> None:
     rows = {(row.vendor, row.metric): row for row in rehearsed.assessment.peak}
     assert rows["steady", "rtt.p95"].verdict == NOT_DEGRADED
@@ -81,6 +82,7 @@ def test_evening_verdicts_match_what_the_paths_were_given(rehearsed: Rehearsed) 
     assert rehearsed.assessment.emulated
 
 
+@pytest.mark.slow
 def test_it_is_stored_as_any_run(folder: Path, rehearsed: Rehearsed) -> None:
     run_id = rehearsed.manifest["run_id"]
     stored = load_run(folder / "results", run_id)
@@ -93,6 +95,7 @@ def test_it_is_stored_as_any_run(folder: Path, rehearsed: Rehearsed) -> None:
     assert len(again.thresholds) > 2
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_packets(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
@@ -102,6 +105,7 @@ def test_the_same_seed_gives_the_same_packets(tmp_path: Path) -> None:
         assert one.record.seed == other.record.seed
 
 
+@pytest.mark.slow
 def test_the_stated_power_holds_with_other_seeds(rehearsed: Rehearsed, folder: Path) -> None:
     evidence = load_plan(str(folder / "plan.yaml")).evidence
     (found,) = findings(rehearsed.assessment.sessions, evidence, 8, seed=1, simulations=60)
@@ -130,6 +134,7 @@ def test_a_node_without_a_path_is_a_sentence(tmp_path: Path, monkeypatch: pytest
         rehearse(loaded, tmp_path, days=1, seed=1, now=NOW, progress=lambda _done, _of: None)
 
 
+@pytest.mark.slow
 def test_sessions_over_quic_are_rehearsed_as_well(tmp_path: Path) -> None:
     text = PLAN.replace("networks: [clean], repeat: 3", "transports: [udp, quic-datagram, quic-stream]")
     (tmp_path / "plan.yaml").write_text(text.replace("duration: 4s", "duration: 1s"))

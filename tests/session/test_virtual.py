@@ -36,6 +36,7 @@ def record(seed: int) -> SessionRecord:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("loss", [0.0, 0.002, 0.03])
 def test_long_steps_change_nothing(loss: float, seed: int) -> None:
@@ -75,6 +76,7 @@ def test_nothing_gets_through_and_no_session_comes_about() -> None:
         assert measured.connect_ms is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["quic-datagram", "quic-stream"])
 def test_a_session_over_quic_is_that_of_the_sockets_on_the_path(transport: str) -> None:
     spec = stream_spec("voice", duration_ns=4_000 * MS)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,14 @@ def make_rows(count: int, *, first: int = 0, interval_ns: int = 20 * MS, streams
 
 def query(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """What any DuckDB user would get."""
-    with duckdb.connect() as connection:
+    with _database().cursor() as connection:
         return connection.execute(sql, list(parameters)).fetchall()
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """One for all queries, which remembers nothing of the files."""
+    return duckdb.connect(config={"enable_external_file_cache": False})
 
 
 def parquet_files(root: Path) -> list[Path]:

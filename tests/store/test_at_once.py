@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from probe.store.check import DAMAGE, check
 from probe.store.hours import hours_from_histograms
@@ -42,6 +43,7 @@ def read(root: Path) -> None:
     assert sum(hour.n for hour in hours) <= len(RUNS) * SESSIONS * PARTS * 100
 
 
+@pytest.mark.slow
 def test_two_runs_and_reports_at_the_same_time(tmp_path: Path) -> None:
     readings = 0
     with ThreadPoolExecutor(2) as pool:

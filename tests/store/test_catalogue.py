@@ -40,7 +40,7 @@ from probe.store.writer import RunWriter
 from tests.store.killing import run_child
 from tests.store.life import STEPS, Life
 from tests.store.samples import RUN_ID, make_manifest, make_record, make_rows
-from tests.store.test_reader import write_run
+from tests.store.test_reader import measure_run, write_run
 
 TICK_S = 0.012
 """Longer than any tick of a file system's clock here: what changes later has another time."""
@@ -107,6 +107,7 @@ def _listed_afresh(root: Path) -> Any:
             aside.rename(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(steps=st.lists(st.sampled_from(STEPS), min_size=3, max_size=6), seed=st.integers(0, 999))
 def test_after_anything_the_list_is_that_of_the_folders(steps: list[str], seed: int) -> None:
@@ -135,7 +136,7 @@ def test_what_has_not_changed_is_not_read_again(store: Path, monkeypatch: pytest
         monkeypatch.setattr(catalogue, name, counted(name, getattr(catalogue, name)))
     assert (listed(store), session_delays(store), hours_from_histograms(store)) == before
     assert read == []
-    write_run(store, "20261123T120000Z-cccccc")
+    measure_run(store, "20261123T120000Z-cccccc")
     assert len(listed(store)) == 3
     # The folder of the date has changed, as all these runs are of the 22nd, and the new run is read.
     assert sorted(read) == ["read_packet_folder", "read_run"]
@@ -170,8 +171,15 @@ def half(whole: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     "spoil",
-    [flip, newer, other_schema, half, lambda _: b"", lambda _: b"PAR1\0\0PAR1", lambda _: b"[1]\n[2]\n"],
-    ids=["flip", "newer", "schema", "half", "empty", "foreign", "lines"],
+    [
+        pytest.param(flip, id="flip"),
+        pytest.param(newer, id="newer"),
+        pytest.param(other_schema, id="schema", marks=pytest.mark.slow),
+        pytest.param(half, id="half"),
+        pytest.param(lambda _: b"", id="empty", marks=pytest.mark.slow),
+        pytest.param(lambda _: b"PAR1\0\0PAR1", id="foreign", marks=pytest.mark.slow),
+        pytest.param(lambda _: b"[1]\n[2]\n", id="lines", marks=pytest.mark.slow),
+    ],
 )
 def test_a_file_that_is_wrong_is_as_none_and_replaced(store: Path, spoil: Callable[[bytes], bytes]) -> None:
     before = list_runs(store)

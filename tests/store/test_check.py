@@ -133,6 +133,7 @@ def no_file_over(size: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_compaction_and_loses_nothing(store: Path, tmp_path: Path) -> None:
     with no_file_over(3000):
         with pytest.raises(StoreError, match=r"cannot write .*compact-"):
@@ -161,6 +162,7 @@ sys.exit(execute(app, ["store", "compact", "--results", sys.argv[1]]))
 """
 
 
+@pytest.mark.slow
 def test_a_read_only_store_is_checked_but_not_compacted(store: Path) -> None:
     for path in [store, *store.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)

@@ -66,6 +66,7 @@ def test_a_second_time_there_is_nothing_to_do(store: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*.parquet")} == files
 
 
+@pytest.mark.slow
 def test_what_comes_later_is_joined_to_it(store: Path) -> None:
     compact(store)
     write_run(store, "20261123T120000Z-cccccc")
@@ -74,6 +75,7 @@ def test_what_comes_later_is_joined_to_it(store: Path) -> None:
     check_whole(store, (*RUNS, "20261123T120000Z-cccccc"))
 
 
+@pytest.mark.slow
 def test_full_files_are_left_alone(store: Path) -> None:
     with connect() as connection:
         first = compact_segments(connection, store, pack_rows=1200)
@@ -83,6 +85,7 @@ def test_full_files_are_left_alone(store: Path) -> None:
     check_whole(store)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_still_written_goes_on(tmp_path: Path) -> None:
     record = make_record()
     with RunWriter(tmp_path, make_manifest()) as writer:
@@ -116,6 +119,7 @@ def test_a_damaged_segment_stays_and_is_told(store: Path) -> None:
     assert sum(len(s.rows) for run in RUNS for s in load_run(store, run).sessions) == 3600 - 250
 
 
+@pytest.mark.slow
 def test_a_damaged_compacted_file_is_told(store: Path) -> None:
     compact(store)
     pack = parquet_files(store)[0]
@@ -131,6 +135,7 @@ def test_a_damaged_compacted_file_is_told(store: Path) -> None:
     assert "3 of its segments are missing" in " ".join(run.problems)
 
 
+@pytest.mark.slow
 def test_no_file_goes_while_somebody_reads(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("probe.store.lock.PATIENCE_S", 0.0)
     with reading(store):
@@ -148,6 +153,7 @@ def test_two_compactions_at_once_are_refused(store: Path) -> None:
         compact(store)
 
 
+@pytest.mark.slow
 def test_killed_before_any_change_of_the_disk(store: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Kill after kill on one store: at each, every packet is there once; in the end it is compact."""
     kills = 0
@@ -165,13 +171,14 @@ WRITE_AND_COMPACT = """
 import sys
 from pathlib import Path
 from tests.store.test_compact import compact
-from tests.store.test_reader import write_run
+from tests.store.test_reader import measure_run
 for number in range(8):
-    write_run(Path(sys.argv[1]), f"20261201T12{number:02}00Z-dddddd")
+    measure_run(Path(sys.argv[1]), f"20261201T12{number:02}00Z-dddddd")
     compact(Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_readers_miss_nothing_while_it_is_at_work(store: Path) -> None:
     """A run is written and compacted again and again; another process reads all the time."""
     with subprocess.Popen(

@@ -39,6 +39,7 @@ def test_it_reads_as_it_did(version: int, tmp_path: Path) -> None:
     assert not [finding for finding in check(root, fates_add_up).findings if finding.kind == DAMAGE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", VERSIONS)
 def test_it_can_be_compacted(version: int, tmp_path: Path) -> None:
     root = tmp_path / "store"

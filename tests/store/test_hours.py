@@ -86,6 +86,7 @@ def test_from_packets_as_numpy_does(store: Path) -> None:
     check_exact(hours_from_packets(store)[0])
 
 
+@pytest.mark.slow
 def test_from_histograms_within_half_a_per_cent(store: Path) -> None:
     for _ in range(2):
         rough, exact = hours_from_histograms(store)[0], hours_from_packets(store)[0]
@@ -110,6 +111,7 @@ def test_merged_in_any_order_the_same_bits() -> None:
     assert len(hashes) == 1
 
 
+@pytest.mark.slow
 def test_compacting_in_any_order_gives_the_same_counts(store: Path) -> None:
     def digest() -> str:
         sql = (

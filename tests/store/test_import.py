@@ -58,6 +58,7 @@ def test_again_and_again_nothing_is_doubled(mine: Path, theirs: Path) -> None:
     check_both(mine)
 
 
+@pytest.mark.slow
 def test_compacted_or_not_on_either_side(mine: Path, theirs: Path) -> None:
     import_results(mine, theirs)
     for compacted in (theirs, mine, theirs):
@@ -67,6 +68,7 @@ def test_compacted_or_not_on_either_side(mine: Path, theirs: Path) -> None:
         check_both(mine)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_still_going_is_completed(tmp_path: Path, mine: Path) -> None:
     folder = tmp_path / "going"
     record = make_record(run_id=THEIRS, vantage="sby-xl")
@@ -88,6 +90,7 @@ def test_a_run_that_was_still_going_is_completed(tmp_path: Path, mine: Path) -> 
     assert [hour.n for hour in hours_from_histograms(mine)[0]] == [2400]
 
 
+@pytest.mark.slow
 def test_killed_before_any_change_of_the_disk(mine: Path, theirs: Path) -> None:
     kills = 0
     for at in (1, 2, 3, 4, 7, 10, 15, 22):
@@ -99,6 +102,7 @@ def test_killed_before_any_change_of_the_disk(mine: Path, theirs: Path) -> None:
     check_both(mine)
 
 
+@pytest.mark.slow
 def test_another_run_of_the_same_name_is_left_alone(mine: Path, theirs: Path) -> None:
     write_run(theirs, vantage="elsewhere")
     path = theirs / "runs" / RUN_ID / "manifest.json"

@@ -85,6 +85,7 @@ def test_packets_that_cannot_be_read_are_not_removed(store: Path) -> None:
     assert "no histogram could be made" in " ".join(done.problems)
 
 
+@pytest.mark.slow
 def test_an_import_does_not_bring_them_back(store: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     mine = tmp_path_factory.mktemp("mine")
     import_results(mine, store)
@@ -97,6 +98,7 @@ def test_an_import_does_not_bring_them_back(store: Path, tmp_path_factory: pytes
     assert hours_from_histograms(third) == hours_from_histograms(store)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_is_gone_or_there(store: Path) -> None:
     hours = hours_from_histograms(store)
     for at in (1, 3, 5, 6, 7, 9):

@@ -67,6 +67,7 @@ def check_what_is_left(root: Path, handed_over: int) -> None:
     assert all(session.record.outcome == INTERRUPTED for session in sessions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempt", range(8))
 def test_a_killed_writer_loses_the_open_segments_only(tmp_path: Path, attempt: int) -> None:
     with start_writer(tmp_path) as child:
@@ -79,6 +80,7 @@ def test_a_killed_writer_loses_the_open_segments_only(tmp_path: Path, attempt: i
     check_what_is_left(tmp_path, int(printed[-1]) if printed else 50)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flush", [4, 10, 11, 20, 21])
 def test_killed_between_writing_and_renaming(tmp_path: Path, flush: int) -> None:
     """Each file is flushed before its renaming and its folder after: a kill just before either."""
@@ -116,6 +118,7 @@ def all_files(root: Path) -> list[Path]:
     return [path for path in root.rglob("*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_what_was_written(small_disk: Path) -> None:
     writer = RunWriter(small_disk, make_manifest())
     writer.add_rows(make_record(), make_rows(1000))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from probe.store.writer import RunWriter
 from tests.store.samples import RUN_ID, make_manifest, make_record, make_rows, parquet_files
 
 
-def write_run(root: Path, run_id: str = RUN_ID, sessions: int = 2, **changes: Any) -> list[SessionRecord]:
+def measure_run(root: Path, run_id: str = RUN_ID, sessions: int = 2, **changes: Any) -> list[SessionRecord]:
     """A finished run with `sessions` sessions of 12 s, started at the time in its id."""
     stamp = f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T{run_id[9:11]}:{run_id[11:13]}"
     with RunWriter(root, make_manifest(run_id, sessions_planned=sessions)) as writer:
@@ -37,6 +39,26 @@ def write_run(root: Path, run_id: str = RUN_ID, sessions: int = 2, **changes: An
         writer.write_document("summary.json", {"sessions": []})
         writer.write_document("verdict.json", {"verdict": "pass"})
     return records
+
+
+def write_run(root: Path, run_id: str = RUN_ID, sessions: int = 2, **changes: Any) -> list[SessionRecord]:
+    """The files of `measure_run`, written once and then copied: most tests only want a run to be there."""
+    files, records = _measured(run_id, sessions, tuple(changes.items()))
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return list(records)
+
+
+@cache
+def _measured(
+    run_id: str, sessions: int, changes: tuple[tuple[str, Any], ...]
+) -> tuple[dict[Path, bytes], tuple[SessionRecord, ...]]:
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        records = measure_run(root, run_id, sessions, **dict(changes))
+        files = {path.relative_to(root): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    return files, tuple(records)
 
 
 def test_everything_is_in_the_packets_and_session_documents(tmp_path: Path) -> None:
@@ -196,6 +218,7 @@ def test_a_run_killed_between_sessions_is_not_complete(tmp_path: Path) -> None:
     assert [info.complete for info in list_runs(tmp_path)] == [False]
 
 
+@pytest.mark.slow
 def test_sessions_of_other_runs_newest_first(tmp_path: Path) -> None:
     ids = [f"2026112{day}T120000Z-00000{day}" for day in range(5)]
     for run_id in ids:

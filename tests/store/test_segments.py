@@ -44,6 +44,7 @@ def any_rows(draw: st.DrawFn) -> Rows:
     return rows
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(any_rows())
 def test_any_rows_come_back_as_they_were(rows: Rows) -> None:
@@ -101,6 +102,7 @@ def test_vendors_that_look_alike_do_not_share_a_folder() -> None:
     assert len({partition_value(name) for name in names}) == len(names)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(["Asia/Jakarta", "America/St_Johns", "Europe/Berlin", "Australia/Lord_Howe", "UTC"]),
@@ -133,6 +135,7 @@ def test_a_torn_file_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
         assert "\n" not in problems[0]
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_never_gives_other_packets(tmp_path: Path) -> None:
     rows = make_rows(200)
     file = store(tmp_path, rows)

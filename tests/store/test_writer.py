@@ -51,6 +51,7 @@ def test_segments_are_on_disk_before_the_session_ends(tmp_path: Path) -> None:
     assert (document["segments"], document["rows"], document["outcome"]) == (3, 550, COMPLETED)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 400)), max_size=12))
 def test_sessions_side_by_side_do_not_mix(
@@ -75,6 +76,7 @@ def test_sessions_side_by_side_do_not_mix(
         assert query(f"SELECT sum(count) FROM '{histograms}'") == [(2 * sum(given_rows),)]
 
 
+@pytest.mark.slow
 async def test_threads_may_write_at_once(tmp_path: Path) -> None:
     writer = RunWriter(tmp_path, make_manifest())
 
@@ -90,6 +92,7 @@ async def test_threads_may_write_at_once(tmp_path: Path) -> None:
     assert [len(session.rows) for session in run.sessions] == [2000] * 6
 
 
+@pytest.mark.slow
 def test_a_million_rows_at_once_are_cut(tmp_path: Path) -> None:
     with RunWriter(tmp_path, make_manifest()) as writer:
         writer.add_rows(make_record(), make_rows(1_000_000, interval_ns=1000))
