@@ -15,8 +15,6 @@ from probe.objectives import Evidence
 from tests.analysis.made import record
 from tests.analysis.vendors import NO_WAY, NOTHING
 
-pytestmark = pytest.mark.slow
-
 DAYS, A_WINDOW = 14, 3
 
 
@@ -57,6 +55,7 @@ def verdicts(shift: float, repeats: int = 200) -> Counter[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shift", "mostly", "wrong"),
     [

@@ -83,7 +83,6 @@ def test_a_lost_packet_is_a_discontinuity_but_reorders_nothing() -> None:
 permutations = st.integers(1, 40).flatmap(lambda n: st.permutations(range(n)))
 
 
-@pytest.mark.slow
 @given(permutations, st.booleans())
 def test_every_dimension_is_its_definition(seq: list[int], by_halves: bool) -> None:
     at = np.cumsum(np.arange(1, len(seq) + 1))

@@ -20,7 +20,6 @@ def measured(seed: int, vendor: str = "alpha") -> tuple[SessionRecord, Rows]:
     return made, virtual.run_virtual(made, SPEC, [network(0.03)], BEGAN_NS)
 
 
-@pytest.mark.slow
 def test_a_cell_is_the_pool_of_its_packets() -> None:
     parts = [measured(seed) for seed in (1, 2, 3)]
     summaries = [analyse_session(*part) for part in parts]

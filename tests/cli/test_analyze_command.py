@@ -261,7 +261,6 @@ def test_what_was_measured_is_written_as_a_network(
     assert network.up.delay_ns / MS == pytest.approx(30 + 17 / 8, rel=0.05)
 
 
-@pytest.mark.slow
 def test_what_arrived_is_written_as_a_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Analysed again it is the same stream."""
     delays: list[float | None] = [50.0, 75.0, None, 52.0, 50.0, 61.0, None, None, 50.0, 54.0, 51.0, 50.0]

@@ -47,6 +47,7 @@ def check_both(mine: Path) -> None:
     assert [hour.n for hour in hours_from_histograms(mine)[0]] == [2400]
 
 
+@pytest.mark.slow
 def test_again_and_again_nothing_is_doubled(mine: Path, theirs: Path) -> None:
     done = import_results(mine, theirs)
     assert (done.runs, done.segments, done.histograms, done.problems) == ([THEIRS], 6, 2, [])
