@@ -25,7 +25,7 @@ SEQUENCE_AT, TIMES_AT = 16, 32
 ID_WORD = 23  # of what the error queue tells: the packet's number
 _MSG_DONTWAIT, _MSG_ERRQUEUE, _SO_TIMESTAMPNS = 0x40, 0x2000, 35
 _IOVEC = np.dtype([("base", "u8"), ("len", "u8")])
-_libc = ctypes.CDLL(None, use_errno=True)
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Slots:
@@ -63,11 +63,11 @@ def send(seconds: float, fd: int, packet_bytes: int) -> int:
     while (now_ns := time.monotonic_ns()) < end_ns:
         np.add(numbers, packets & 0x7FFFFFFF, out=sequence)
         stamp[:] = now_ns
-        sent = max(_libc.sendmmsg(fd, slots.at, SEND_SLOTS, 0), 0)
+        sent = max(libc.sendmmsg(fd, slots.at, SEND_SLOTS, 0), 0)
         packets, waiting = packets + sent, waiting + -(-sent // SAMPLED)
         if waiting >= TOLD_SLOTS // 2:
             told.head["controllen"] = CONTROL_BYTES
-            count = max(_libc.recvmmsg(fd, told.at, TOLD_SLOTS, _MSG_ERRQUEUE | _MSG_DONTWAIT, None), 0)
+            count = max(libc.recvmmsg(fd, told.at, TOLD_SLOTS, _MSG_ERRQUEUE | _MSG_DONTWAIT, None), 0)
             left_ns[ids[:count] & 0xFFFFF] = times[:count, 2] * 1_000_000_000 + times[:count, 3]
             waiting = 0
     return packets
@@ -87,7 +87,7 @@ def echo(seconds: float, fd: int) -> int:
     packets, end_ns = 0, time.monotonic_ns() + int(seconds * 1e9)
     while time.monotonic_ns() < end_ns:
         into.head["controllen"], into.head["namelen"] = CONTROL_BYTES, ADDRESS_BYTES
-        count = _libc.recvmmsg(fd, into.at, ECHO_SLOTS, _MSG_DONTWAIT, None)
+        count = libc.recvmmsg(fd, into.at, ECHO_SLOTS, _MSG_DONTWAIT, None)
         if count <= 0:
             select.select([fd], [], [], 0.001)
             continue
@@ -97,7 +97,7 @@ def echo(seconds: float, fd: int) -> int:
             into.head["len"][:count],
             into.head["namelen"][:count],
         )
-        packets += max(_libc.sendmmsg(fd, out.at, count, 0), 0)
+        packets += max(libc.sendmmsg(fd, out.at, count, 0), 0)
     return packets
 
 

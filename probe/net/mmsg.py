@@ -41,7 +41,7 @@ PATH_ERRORS = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.
 _FULL = (errno.EAGAIN, errno.ENOBUFS)
 
 
-def _rows(count: int) -> NDArray[np.uint8]:
+def packet_memory(count: int) -> NDArray[np.uint8]:
     """(count, _ROW_BYTES) zeros, in huge pages if they fill one and the system has them: else a batch lies in
     hundreds of pages, whose addresses the processor forgets from one batch to the next."""
     size = count * _ROW_BYTES
@@ -107,7 +107,7 @@ class MmsgSocket:
 
     def _prepare_receive(self) -> None:
         slots = np.arange(self.slots, dtype=np.uint64)
-        self._data = _rows(self.slots)
+        self._data = packet_memory(self.slots)
         self._from = np.zeros((self.slots, ADDRESS_BYTES), np.uint8)
         self._control = np.zeros((self.slots, _CONTROL_BYTES), np.uint8)
         self._iov, self._head = np.zeros(self.slots, _IOVEC), np.zeros(self.slots, MMSGHDR)
