@@ -117,6 +117,7 @@ def test_t05_step_response() -> None:
     assert one_stream(departed, arrived)[-1] == pytest.approx(10 * (1 - (15 / 16) ** 16), rel=1e-9)
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 4),
     st.integers(1, 120),

@@ -91,6 +91,7 @@ def test_options_of_later_versions_are_refused(option: str) -> None:
     assert probe("report", "x", option, "zh").returncode == 2
 
 
+@pytest.mark.slow
 def test_exit_codes_for_people_and_programs() -> None:
     assert "99  FAIL" in probe("exit-codes").stdout
     codes = json.loads(probe("exit-codes", "--json").stdout)["exit_codes"]

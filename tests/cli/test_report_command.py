@@ -79,6 +79,7 @@ def test_quiet_is_the_verdict_alone(results: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_a_run_is_found_by_the_beginning_of_its_id_or_its_folder(results: Path, tmp_path: Path) -> None:
     assert run(results, "report", RUN_ID[:10]) == 0
     assert execute(app, ["report", str(results / "runs" / RUN_ID)]) == 0
@@ -125,6 +126,7 @@ def test_no_runs_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert json.loads(capsys.readouterr().out) == {"schema_version": 1, "runs": []}
 
 
+@pytest.mark.slow
 def test_a_timeline_is_drawn_for_people(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(results, "report", RUN_ID, "--timeline") == 0
     shown = capsys.readouterr().out

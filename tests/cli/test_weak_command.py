@@ -12,6 +12,7 @@ from probe.cli.failures import execute
 from probe.plan.library import known_networks
 
 
+@pytest.mark.slow
 def test_the_list_names_every_network_with_its_source(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(app, ["weak", "list"]) == 0
     told = capsys.readouterr().out

@@ -25,7 +25,7 @@ CHI = {1: 10.83, 2: 13.82, 7: 24.32, 31: 61.10}
 
 
 def each(cases: Iterable[Case]) -> pytest.MarkDecorator:
-    """A test of each of `cases`; where chance has the last word it takes a hundred thousand packets."""
+    """A test of each of `cases`; where chance has the last word it takes many packets."""
     return pytest.mark.parametrize(
         "case",
         [pytest.param(case, id=case.name, marks=pytest.mark.slow if is_long(case) else ()) for case in cases],
@@ -33,7 +33,7 @@ def each(cases: Iterable[Case]) -> pytest.MarkDecorator:
 
 
 def is_long(case: Case) -> bool:
-    return case.traffic.packets >= 100_000
+    return case.traffic.packets >= 20_000
 
 
 @cache

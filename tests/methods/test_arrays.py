@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ def test_occurrences_counts_what_stands_before(values: list[int]) -> None:
     assert found is None or found.tolist() == expected
 
 
+@pytest.mark.slow
 @given(st.lists(st.sets(st.integers(0, 40)), max_size=12).filter(any))
 def test_turns_come_to_the_same(turns: list[set[int]]) -> None:
     rows = [(index, stream) for index, turn in enumerate(turns) for stream in sorted(turn)]
@@ -39,6 +41,7 @@ def test_repeats_names_the_first_of_each(values: list[int]) -> None:
     assert list(zip(rows.tolist(), first.tolist(), strict=True)) == expected
 
 
+@pytest.mark.slow
 @given(keys, st.sets(st.integers(0, 400)))
 def test_what_is_new_is_found_in_any_order(values: list[int], before: set[int]) -> None:
     array = np.array(values, np.int64)

@@ -90,7 +90,7 @@ def place(packet: bytes) -> tuple[int, int]:
 @pytest.mark.parametrize(
     "window_ms", [pytest.param(5, marks=pytest.mark.slow), 20, pytest.param(700, marks=pytest.mark.slow)]
 )
-@pytest.mark.parametrize("loss", [0.1, 0.5])
+@pytest.mark.parametrize("loss", [0.1, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_what_is_rebuilt_is_what_was_sent(protection: Protection, window_ms: int, loss: float) -> None:
     line, random = Line(protection), np.random.default_rng(window_ms)
     arrived, copied, lost = set[tuple[int, int]](), dict[tuple[int, int], Repair](), 0

@@ -161,6 +161,7 @@ def with_one_lost(delay_ms: int) -> list[float]:
     return latency_up_ms(exchange)
 
 
+@pytest.mark.slow
 def test_a_lost_datagram_is_missing_and_holds_up_nothing() -> None:
     exchange = begin("quic-datagram", clean_path(), seconds=4)
     drop_up(exchange, 100)
@@ -296,6 +297,7 @@ def test_video_packets_of_full_size_fit_one_quic_packet_each() -> None:
         assert (exchange.rows["received_ns"][sent] != NEVER).all()
 
 
+@pytest.mark.slow
 def test_a_stream_faster_than_the_window_is_given_up_in_time_and_said_so() -> None:
     slow = Impairment(delay_ns=150 * MS, rate_bps=300_000, queue_ns=100 * MS)
     exchange = begin("quic-datagram", Path.of([slow], [OWD], 1), preset="video", seconds=5)
@@ -340,6 +342,7 @@ def test_what_has_not_left_at_the_end_is_told_apart() -> None:
     assert ((rows["sent_ns"] != NEVER) ^ (rows["unsent"] == Unsent.ABORTED)).all()
 
 
+@pytest.mark.slow
 def test_a_log_page_ends_before_a_reflection_that_still_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = begin("quic-stream", clean_path(), seconds=4)
     session = exchange.node.roq._sessions[exchange.grant.session]

@@ -31,6 +31,7 @@ def test_a_table_of_ones_own_is_a_file_that_tc_finds(temporary: Path) -> None:
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_is_removed_by_the_next(temporary: Path) -> None:
     script = (
         "import os, signal, tempfile; from tests.net.test_tc import OWN, tables_for; "

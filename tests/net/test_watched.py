@@ -54,6 +54,7 @@ def test_what_a_hypervisor_took_meanwhile_is_in_the_report(
         node.report(grant.session)
 
 
+@pytest.mark.slow
 @linux
 def test_the_processor_time_of_another_process_is_its_own() -> None:
     busy = "import time\nwhile time.process_time() < 0.2: pass\nprint(time.process_time_ns(), flush=True)\ninput()"

@@ -111,6 +111,7 @@ class _Played(CampaignRun):
         world.running[node] -= 1
 
 
+@pytest.mark.slow
 def test_every_session_is_measured_at_its_time(tmp_path: Path) -> None:
     world = World(tmp_path)
     run = world.until(49 * HOUR)

@@ -66,6 +66,7 @@ def test_a_relay_that_does_something_else_is_found(monkeypatch: pytest.MonkeyPat
     assert found.measured > 100
 
 
+@pytest.mark.slow
 def test_the_figures_that_are_shipped_are_the_recordings() -> None:
     shipped = conformance.recorded()
     made = document()

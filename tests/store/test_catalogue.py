@@ -121,6 +121,7 @@ def test_after_anything_the_list_is_that_of_the_folders(steps: list[str], seed: 
             same_as_folders(life.root)
 
 
+@pytest.mark.slow
 def test_what_has_not_changed_is_not_read_again(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = listed(store), session_delays(store), hours_from_histograms(store)
     read: list[str] = []
@@ -173,7 +174,7 @@ def half(whole: bytes) -> bytes:
     "spoil",
     [
         pytest.param(flip, id="flip"),
-        pytest.param(newer, id="newer"),
+        pytest.param(newer, id="newer", marks=pytest.mark.slow),
         pytest.param(other_schema, id="schema", marks=pytest.mark.slow),
         pytest.param(half, id="half"),
         pytest.param(lambda _: b"", id="empty", marks=pytest.mark.slow),
@@ -298,6 +299,7 @@ def test_manifests_of_other_kinds_are_not_opened(store: Path, monkeypatch: pytes
     assert [manifest["run_id"] for manifest in manifests(store, "campaign")] == [campaign]
 
 
+@pytest.mark.slow
 def test_earlier_sessions_are_chosen_without_opening_the_others(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,7 @@ def test_every_kind_of_damage_is_one_sentence(store: Path) -> None:
     assert "run 20261101T000000Z-000000 has no manifest.json" in told
 
 
+@pytest.mark.slow
 def test_leftovers_and_strangers_are_told_and_mended(store: Path) -> None:
     folder = parquet_files(store)[0].parent
     old, young = folder / ".a.parquet.1234.tmp", folder / ".b.parquet.1234.tmp"

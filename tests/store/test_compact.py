@@ -200,6 +200,7 @@ def test_readers_miss_nothing_while_it_is_at_work(store: Path) -> None:
     assert len(list_runs(store)) == 11
 
 
+@pytest.mark.slow
 def test_a_store_without_documents_can_be_compacted(store: Path) -> None:
     shutil.rmtree(store / "runs")
     compact(store)

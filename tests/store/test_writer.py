@@ -103,6 +103,7 @@ def test_a_million_rows_at_once_are_cut(tmp_path: Path) -> None:
     assert sizes == [(65_536,)] * 15 + [(1_000_000 - 15 * 65_536,)]
 
 
+@pytest.mark.slow
 def test_a_session_over_midnight_lies_in_both_dates(tmp_path: Path) -> None:
     with RunWriter(tmp_path, make_manifest()) as writer:
         writer.add_rows(make_record(), make_rows(20, interval_ns=3600 * 1000 * MS))

@@ -30,6 +30,7 @@ def test_a_blob_is_length_kind_and_bytes() -> None:
     assert control.encode_blob(b"\xff\0") == b"\0\0\0\2\1\xff\0"
 
 
+@pytest.mark.slow
 @given(FRAMES, st.data())
 def test_a_stream_cut_anywhere_gives_the_same_frames(
     frames: list[dict[str, Any] | bytes], data: st.DataObject

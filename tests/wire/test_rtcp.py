@@ -158,6 +158,7 @@ def ascending(draw: st.DrawFn) -> tuple[int, ...]:
     return tuple(int(number) % 65536 for number in start + np.cumsum([0, *steps]))
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.integers(0, 5), ascending(), min_size=1))
 def test_a_batch_of_nacks_is_byte_for_byte_the_scalar_ones(lost: dict[int, tuple[int, ...]]) -> None:
     data, size = _encode(lost)
