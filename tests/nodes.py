@@ -110,14 +110,16 @@ def descendants(pid: int) -> list[int]:
 
 
 def alive(pids: Sequence[int]) -> list[int]:
-    """Those that run: ended ones that nobody has waited for yet are none."""
+    """Those that run: ended ones that nobody has waited for yet are none, unless one of their threads has not ended, which
+    keeps their sockets open."""
     running = []
     for pid in pids:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            threads = len(os.listdir(f"/proc/{pid}/task"))
         except OSError:
             continue
-        if state != "Z":
+        if state != "Z" or threads > 1:
             running.append(pid)
     return running
 
