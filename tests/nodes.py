@@ -116,7 +116,7 @@ def alive(pids: Sequence[int]) -> list[int]:
     for pid in pids:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            threads = len(os.listdir(f"/proc/{pid}/task"))
+            threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
         except OSError:
             continue
         if state != "Z" or threads > 1:
