@@ -15,18 +15,29 @@ START = 5_000 * MS
 BASE, TOKEN = 7 << 20, bytes(range(16))
 
 
-def source(seconds: float, *, calls: int = 3, preset: str = "voice") -> tuple[PacketSource, Schedule]:
+def source(
+    seconds: float, *, calls: int = 3, preset: str = "voice", passing: bool = False
+) -> tuple[PacketSource, Schedule]:
     spec = stream_spec(preset, calls=calls, duration_ns=int(seconds * 1e9))
     plan = schedule(spec, np.random.default_rng(1))
-    return PacketSource(spec, plan, ssrc_base=BASE, token=TOKEN, start_ns=START), plan
+    return PacketSource(spec, plan, ssrc_base=BASE, token=TOKEN, start_ns=START, passing=passing), plan
 
 
 @pytest.mark.parametrize(
-    ("seconds", "calls", "preset"),
-    [(4, 1, "voice"), (4, 7, "voice"), (4, 3, "video"), (0.1, CROWD, "voice"), (0.1, CROWD, "video")],
+    ("seconds", "calls", "preset", "passing"),
+    [
+        (4, 1, "voice", True),
+        (4, 7, "voice", False),
+        (4, 3, "video", True),
+        (0.1, CROWD, "voice", False),
+        (0.1, CROWD, "voice", True),
+        (0.1, CROWD, "video", False),
+    ],
 )
-def test_every_packet_once_whole_and_with_its_fields(seconds: float, calls: int, preset: str) -> None:
-    packets, plan = source(seconds, calls=calls, preset=preset)
+def test_every_packet_once_whole_and_with_its_fields(
+    seconds: float, calls: int, preset: str, passing: bool
+) -> None:
+    packets, plan = source(seconds, calls=calls, preset=preset, passing=passing)
     rows: list[int] = []
     while packets.next_ns() != FOREVER:
         now_ns = packets.next_ns() + 30_000
