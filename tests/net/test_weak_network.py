@@ -152,8 +152,8 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
     sock.settimeout(0.5)
     took = {}
     for number in range(int(sys.argv[3])):
-        sock.send(number.to_bytes(2, "big") + bytes(98))
         took[number] = -time.monotonic()
+        sock.send(number.to_bytes(2, "big") + bytes(98))
         time.sleep(0.0005)
     back = []
     try:
