@@ -21,7 +21,7 @@ from probe.net.media_loop import MediaLoop
 from probe.net.punctual import Privileges
 from probe.net.quality import quality_facts
 from probe.net.transmit import stamping_at
-from probe.net.udp import MEDIA_SLOTS, UdpSocket, open_udp
+from probe.net.udp import MEDIA_SLOTS, SAMPLED, UdpSocket, open_udp
 
 START_DELAY_NS = 50_000_000
 """Between bind and the first packet: time to build the schedule."""
@@ -77,8 +77,10 @@ def _measure(
     """The media of a bound session."""
     plan = job.plan()
     rate_pps = len(rows) / (job.spec.duration_ns / SECOND_NS)
+    every = stamping_at(rate_pps)
     if sock.stamped_every:
-        sock.stamp(stamping_at(rate_pps))
+        sock.stamp(every)
+    sock.segment(wanted=every == SAMPLED)
     client = MediaClient(
         job.spec,
         plan,

@@ -12,17 +12,19 @@ import socket
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.batch import ADDRESS_BYTES, ALONE, Batch, empty_batch, no_address
+from probe.methods.batch import ADDRESS_BYTES, ALONE, Batch, all_from, empty_batch, no_address
 from probe.metrics import Times
 from probe.net.address import Address, unpack_address
 from probe.net.clock import WallClock, monotonic_ns
 from probe.net.drops import socket_drops
 from probe.net.plain import RECEIVE_BYTES
+from probe.net.segments import SEGMENTS, Segments, harmless_queues
 from probe.net.transmit import MMSGHDR, SAMPLED, TransmitStamps, receive_stamps
 
 LEAN = 4
 """Up to so many datagrams one plain call each costs less than filling the arrays of one call for all."""
 
+_ALONE, _SEGMENTED = "sendmmsg", "sendmmsg, segments"
 _MSG_DONTWAIT = 0x40
 _CONTROL_BYTES = 64
 _STAMP_BYTES = 32
@@ -85,10 +87,8 @@ class MmsgSocket:
     """A UDP socket (net.udp.UdpSocket) whose received batches are views of its buffers: they hold until the
     next `receive`. `slots`: how many datagrams a call moves at most."""
 
-    carrier = "sendmmsg"
-
     def __init__(self, sock: socket.socket, *, connected: bool, slots: int) -> None:
-        self.slots = slots
+        self.slots, self.carrier = slots, _ALONE
         self.refused = 0
         self.failed: list[int] = []
         self.wall = WallClock()
@@ -100,6 +100,7 @@ class MmsgSocket:
         self._recvmmsg.argtypes = (*self._sendmmsg.argtypes, ctypes.c_void_p)
         receive_stamps(sock)
         self._stamps: TransmitStamps | None = None
+        self._segments: Segments | None = None
         self._address_bytes = 28 if sock.family == socket.AF_INET6 else 16
         self._names: dict[bytes, Address] = {}
         self._prepare_receive()
@@ -204,7 +205,24 @@ class MmsgSocket:
             self._send_head["controllen"][::SAMPLED] = self._stamps.request.nbytes
         else:
             self._send_head["control"] = self._send_head["controllen"] = 0
+        self._stamp_segments()
         return granted
+
+    def segment(self, *, wanted: bool) -> bool:
+        """Let ten datagrams of one size and address go through the system as one from now on, unless each is
+        stamped; False where that cannot be had."""
+        granted = wanted and harmless_queues()
+        self._segments, self.carrier = None, _SEGMENTED if granted else _ALONE
+        if granted:
+            names = 0 if self._connected else self._address_bytes
+            self._segments = Segments(self.slots, self._send_iov.ctypes.data, names)
+            self._stamp_segments()
+        return granted
+
+    def _stamp_segments(self) -> None:
+        if self._segments:
+            sampled = self._stamps and self._stamps.every == SAMPLED
+            self._segments.stamp(self._stamps.request if self._stamps and sampled else None)
 
     @property
     def stamped_every(self) -> int:
@@ -265,7 +283,7 @@ class MmsgSocket:
         self._send_len[:count] = batch.size[start : start + count]
         if not self._connected:
             self._send_name.are_rows(address, start, count)
-        sent = tries = 0
+        sent, tries = self._send_segments(batch, start, count), 0
         while sent < count:
             left_ns = monotonic_ns()
             result = self._sendmmsg(self._fd, self._send_at + MMSGHDR.itemsize * sent, count - sent, 0)
@@ -278,6 +296,29 @@ class MmsgSocket:
                 continue
             self.failed.append(start + sent)  # this one cannot be sent at all; the others can
             sent, tries = sent + 1, 0
+
+    def _send_segments(self, batch: Batch, start: int, count: int) -> int:
+        """How many of these went as segments: all, or those up to the first that the system would not take so."""
+        size, address = batch.size[start : start + count], batch.address[start : start + count]
+        if self._segments is None or self.stamped_every == 1 or np.count_nonzero(size != size[0]):
+            return 0
+        if not self._connected and not all_from(address, address[0].tobytes()):
+            return 0
+        groups = self._segments.lay_out(count, int(size[0]), 0 if self._connected else address.ctypes.data)
+        sent = 0
+        while sent < groups:
+            left_ns = monotonic_ns()
+            at = self._segments.from_group(sent)
+            result = self._sendmmsg(self._fd, at, groups - sent, 0)
+            if result <= 0:
+                if not self._try_again(ctypes.get_errno()):
+                    # Larger than the path takes, or a device that adds no checksums.
+                    self._segments, self.carrier = None, _ALONE
+                break
+            end = min((sent + result) * SEGMENTS, count)
+            self._note_sent(batch, start, sent * SEGMENTS, end, left_ns)
+            sent += result
+        return min(sent * SEGMENTS, count)
 
     def _note_sent(self, batch: Batch, start: int, first: int, end: int, left_ns: int) -> None:
         """Slots `first` up to `end` have left."""

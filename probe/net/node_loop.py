@@ -25,6 +25,7 @@ from probe.net.clock import Waiter, be_punctual, monotonic_ns
 from probe.net.pipe import Pipe
 from probe.net.punctual import ORDINARY, Privileges, Punctuality
 from probe.net.shared import SharedArray
+from probe.net.transmit import stamping_at
 from probe.net.udp import MEDIA_SLOTS, SAMPLED, UdpSocket, open_udp
 from probe.wire.log import LOG
 from probe.wire.stun import binding_response
@@ -42,7 +43,6 @@ STAMPED_NS = 4_000_000
 """After a moment without outstanding transmit stamps what is logged for so long counts as settled."""
 SETTLE_NS = 50_000_000
 """A transmit stamp that is later than this is no longer waited for before log rows are handed out."""
-ALL_STAMPED_PPS = 150_000
 RATE_NS = 20_000_000
 """Over so long at least the rate of arrivals is measured."""
 COUNT_NAMES = tuple(item.name for item in fields(NodeCounts))
@@ -103,7 +103,7 @@ class NodeLoop:
         self._idle_ns = PLAIN_IDLE_NS if sock.carrier == "plain" else IDLE_NS
         self._publish_ns = self._settled_ns = self._busy_ns = 0
         self._arrived, self._rate_since_ns, self._rate_pps = 0, 0, 0.0
-        self._dropped, self._overflows = 0, False
+        self._dropped, self._overflows, self._crowded = 0, False, False
 
     def run(self) -> None:
         sock, reflector = self._sock, self._reflector
@@ -195,8 +195,10 @@ class NodeLoop:
     def _ask_for_stamps(self) -> None:
         granted_pps = sum(served.rate_pps for served in self._served.values())
         # What comes for moments at more than it was granted is what a network held back.
-        all_of_them = max(granted_pps, self._rate_pps / 2) <= ALL_STAMPED_PPS
-        every = (1 if all_of_them else SAMPLED) if granted_pps else 0
+        every = stamping_at(max(granted_pps, self._rate_pps / 2)) if granted_pps else 0
+        if (every == SAMPLED) != self._crowded:
+            self._crowded = every == SAMPLED
+            self._sock.segment(wanted=self._crowded)
         if self._overflows:  # the kernel keeps stamps in the same memory as arrivals: each would cost packets
             every = 0
         if every != self._sock.stamped_every:

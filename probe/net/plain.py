@@ -88,6 +88,9 @@ class PlainSocket:
     def stamp(self, every: int) -> bool:
         return False
 
+    def segment(self, *, wanted: bool) -> bool:
+        return False
+
     def transmitted(self) -> tuple[NDArray[np.int64], Times] | None:
         return None
 

@@ -74,6 +74,10 @@ class UdpSocket(Protocol):
     def stamped_every(self) -> int:
         """Of how many datagrams one is stamped; 0: none is."""
 
+    def segment(self, *, wanted: bool) -> bool:
+        """Let ten datagrams of one size and address go through the system as one (net.segments); False where
+        that cannot be had."""
+
     @property
     def unstamped(self) -> int:
         """Stamps that are still to come."""

@@ -18,7 +18,7 @@ import pytest
 
 from probe.errors import NotMeasured
 from probe.metrics import NEVER, Stamp, Unsent
-from probe.net import transmit
+from probe.net import mmsg, transmit
 from probe.net.punctual import Punctuality, require
 from tests.hold_relay import hold_relay
 from tests.media_loopback import Loopback, Session, loopback
@@ -90,6 +90,19 @@ async def test_a_system_that_promises_stamps_and_gives_none(monkeypatch: pytest.
     sent = session.rows[session.rows["sent_ns"] != NEVER]
     assert len(sent)
     assert (sent["stamps"] == ALL_FOUR & ~Stamp.SENT).all()
+
+
+@linux
+async def test_a_crowd_leaves_in_segments_and_is_accounted_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transmit, "ALL_STAMPED_PPS", 1000)
+    monkeypatch.setattr(mmsg, "harmless_queues", lambda: True)
+    async with loopback() as node:
+        session = await node.session(calls=400, seconds=0.5, here=True)
+    assert session.result.counters["carrier"] == "sendmmsg, segments"
+    accounted(session, 400 * 25)
+    assert session.lost == 0
+    stamped = (session.rows["stamps"] & Stamp.SENT) != 0
+    assert 0 < stamped.sum() < (session.rows["unsent"] == 0).sum()
 
 
 async def test_one_way_is_logged_and_not_reflected() -> None:
