@@ -8,6 +8,7 @@ offset (docs/metrics.md).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum, IntFlag
 from typing import Any, TypeAlias
 
@@ -110,6 +111,17 @@ def empty_rows(count: int, dtype: np.dtype[np.void] = SAMPLE) -> Rows:
     rows: NDArray[Any] = np.zeros(count, dtype)
     clear_rows(rows)
     return rows
+
+
+def join_rows(parts: Sequence[Rows]) -> Rows:
+    """Copies of all rows of parts of one record type, of which there is one at least: row by row, where np.concatenate
+    goes field by field and takes seven times as long."""
+    record = parts[0].dtype
+    whole = np.dtype((np.void, record.itemsize))
+    joined: Rows = np.concatenate([np.ascontiguousarray(part, record).view(whole) for part in parts]).view(
+        record
+    )
+    return joined
 
 
 def clear_rows(rows: Rows) -> None:

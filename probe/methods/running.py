@@ -36,7 +36,7 @@ class Running:
 
     def samples(self, keys: NDArray[np.int64] | None = None) -> Rows:
         """The rows `keys`, or all, as metrics.SAMPLE: a copy."""
-        rows = self.rows if keys is None else self.rows[keys]
+        rows = self.rows if keys is None else self.rows.take(keys)
         samples: Rows = np.zeros(len(rows), SAMPLE)
         for name in rows.dtype.names or ():
             samples[name] = rows[name]

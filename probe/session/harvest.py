@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.methods.running import Running
-from probe.metrics import T_MAX_NS, Rows
+from probe.metrics import T_MAX_NS, Rows, join_rows
 from probe.net.clock import monotonic_ns
 from probe.net.job import MediaJob
 from probe.net.quic import ControlConnection
@@ -41,7 +41,7 @@ class Harvest:
         self._streams = job.spec.calls
         self._running, self._progress, self._writer = Running(rows, job.plan(), 0), progress, writer
         self._cursor = 0
-        self._log: NDArray[np.void] = np.zeros(0, LOG)
+        self._log: list[NDArray[np.void]] = [np.zeros(0, LOG)]
         self._open: NDArray[np.bool_] = np.ones(len(rows), np.bool_)
 
     async def step(self) -> None:
@@ -49,7 +49,7 @@ class Harvest:
         asked_ns = monotonic_ns()
         while True:
             entries, cursor = await self._control.log(self._session, self._cursor)
-            self._log = np.concatenate([self._log, entries])
+            self._log.append(entries)
             if cursor == self._cursor:
                 break
             self._cursor = cursor
@@ -70,14 +70,15 @@ class Harvest:
             self._open = self._open & ~ready
             self._merge()
             chosen = self._running.samples(np.flatnonzero(ready))
-            chosen = chosen[np.argsort(chosen["scheduled_ns"], kind="stable")]
+            chosen = chosen.take(np.argsort(chosen["scheduled_ns"], kind="stable"))
             await asyncio.to_thread(self._writer.add_rows, self._record, chosen)
 
     def _merge(self) -> None:
         """What the node logged of packets that are settled."""
-        keys = keys_of(self._log, streams=self._streams)
+        log = join_rows(self._log)
+        keys = keys_of(log, streams=self._streams)
         ours = (keys >= 0) & (keys < len(self._open))
         settled = ours.copy()
         settled[ours] = ~self._open[keys[ours]]
-        merge_log(self._running.rows, self._log[settled], streams=self._streams)
-        self._log = self._log[ours & ~settled]
+        merge_log(self._running.rows, log.take(np.flatnonzero(settled)), streams=self._streams)
+        self._log = [log.take(np.flatnonzero(ours & ~settled))]

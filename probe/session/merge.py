@@ -19,12 +19,12 @@ def merge_log(rows: Rows, entries: NDArray[np.void], *, streams: int) -> None:
     """
     keys = keys_of(entries, streams=streams)
     known = (keys >= 0) & (keys < len(rows))
-    entries, keys = entries[known], keys[known]
+    entries, keys = entries.take(np.flatnonzero(known)), keys[known]
     flags = entries["flags"]
     duplicate, late_copy = flags & log.DUPLICATE != 0, flags & log.FIRST_LOST != 0
     copy = flags & (log.RTX | log.RED | log.FEC) != 0
     original = ~copy & ~duplicate
-    _reflections(rows, keys[original], entries[original])
+    _reflections(rows, keys[original], entries.take(np.flatnonzero(original)))
     arrived = original & ~late_copy
     rows["node_received_ns"][keys[arrived]] = entries["t2"][arrived]
     _stamp(rows, keys[arrived], flags[arrived], log.KERNEL_T2, Stamp.NODE_RECEIVED)
@@ -41,7 +41,7 @@ def keys_of(entries: NDArray[np.void], *, streams: int) -> NDArray[np.int64]:
 
 def _reflections(rows: Rows, keys: NDArray[np.int64], entries: NDArray[np.void]) -> None:
     reflected = entries["t3"] != NEVER
-    keys, entries = keys[reflected], entries[reflected]
+    keys, entries = keys[reflected], entries.take(np.flatnonzero(reflected))
     rows["down_seq"][keys] = entries["down_seq"]
     # A reflection may have told better (two-step) than the log does, if that was asked for too soon.
     better = (entries["flags"] & log.KERNEL_T3 != 0) | (rows["stamps"][keys] & Stamp.NODE_SENT == 0)

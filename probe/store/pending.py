@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from probe.metrics import NEVER, SAMPLE, Rows
+from probe.metrics import NEVER, SAMPLE, Rows, join_rows
 from probe.records import SessionRecord
 from probe.store.layout import DAY_NS, SECOND_NS, utc_day
 
@@ -32,7 +32,7 @@ class Pending:
         """Take a copy of `rows`: the caller's may be a view of memory that it uses again."""
         if not len(rows):
             return
-        chunk = np.array(rows, SAMPLE)
+        chunk = join_rows([rows])
         first, last = int(chunk["scheduled_ns"].min()), int(chunk["scheduled_ns"].max())
         self._first = min(first, self._first) if self._count else first
         self._last = max(last, self._last) if self._count else last
@@ -52,10 +52,10 @@ class Pending:
         """All rows, in the order they were due."""
         if not self._chunks:
             return np.empty(0, SAMPLE)
-        rows = self._chunks[0] if len(self._chunks) == 1 else np.concatenate(self._chunks)
+        rows = self._chunks[0] if len(self._chunks) == 1 else join_rows(self._chunks)
         scheduled = rows["scheduled_ns"]
         if np.any(scheduled[1:] < scheduled[:-1]):
-            rows = rows[np.argsort(scheduled, kind="stable")]
+            rows = rows.take(np.argsort(scheduled, kind="stable"))
         self._chunks = [rows]
         return rows
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from probe.metrics import Rows, empty_rows
+from probe.metrics import Rows, empty_rows, join_rows
 from probe.records import INTERRUPTED, SessionRecord
 from probe.store import layout
 from probe.store.documents import Unreadable, parse_record, read_json
@@ -162,9 +162,9 @@ def _once(files: list[SegmentFile]) -> tuple[list[SegmentFile], list[str]]:
 
 def _in_order(segments: Iterable[Segment]) -> tuple[Rows, int]:
     """All rows by stream and sequence number, each packet once; and how many came twice."""
-    rows = np.concatenate([empty_rows(0), *(segment.rows for segment in segments)])
-    rows = rows[np.lexsort((rows["seq"], rows["stream"]))]
+    rows = join_rows([empty_rows(0), *(segment.rows for segment in segments)])
+    rows = rows.take(np.lexsort((rows["seq"], rows["stream"])))
     again = (rows["stream"][1:] == rows["stream"][:-1]) & (rows["seq"][1:] == rows["seq"][:-1])
     if not again.any():
         return rows, 0
-    return rows[np.concatenate([[True], ~again])], int(np.count_nonzero(again))
+    return rows.take(np.flatnonzero(np.concatenate([[True], ~again]))), int(np.count_nonzero(again))
