@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 from probe.net.clock import Waiter, be_punctual, monotonic_ns
-from probe.net.udp import open_udp
+from probe.net.udp import MEDIA_SLOTS, open_udp
 
 KEPT = 1 << 16
 _FIELDS = np.dtype([("before", "V16"), ("sequence", "<u4"), ("between", "V12"), ("sent", "<i8")])
@@ -23,9 +23,9 @@ _STRUCT = struct.Struct("<16xI12xq")
 
 
 def probe(seconds: float, sock: socket.socket) -> int:
-    """The product's socket and its batches."""
+    """The product's socket and its batches, as its client has them."""
     be_punctual()
-    carrier = open_udp(sock=sock)
+    carrier = open_udp(sock=sock, peer=sock.getpeername(), slots=MEDIA_SLOTS)
     waiter = Waiter(carrier.fileno())
     sequence, sent, arrived = np.zeros(KEPT, "u4"), np.zeros(KEPT, "i8"), np.zeros(KEPT, "i8")
     at = packets = 0

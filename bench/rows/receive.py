@@ -50,6 +50,7 @@ def _fed(receiver: tuple[str, ...], effort: Effort) -> Sample:
         sock.bind(("127.0.0.1", 0))
         sock.setblocking(False)
         sender.connect(sock.getsockname())
+        sock.connect(sender.getsockname())  # as the client's socket is
         with (
             blast(sender, _packets(), PACKET_BYTES, rate_pps=RATE_PPS, seconds=seconds + 5, cpu=OTHER_CPU),
             running(

@@ -221,8 +221,8 @@ class MmsgSocket:
 
     def _stamp_segments(self) -> None:
         if self._segments:
-            sampled = self._stamps and self._stamps.every == SAMPLED
-            self._segments.stamp(self._stamps.request if self._stamps and sampled else None)
+            stamps = self._stamps
+            self._segments.stamp(stamps.request if stamps and stamps.every == SAMPLED else None)
 
     @property
     def stamped_every(self) -> int:
