@@ -18,7 +18,7 @@ from probe.net.address import Address, unpack_address
 from probe.net.clock import WallClock, monotonic_ns
 from probe.net.drops import socket_drops
 from probe.net.plain import RECEIVE_BYTES
-from probe.net.segments import SEGMENTS, Segments, harmless_queues
+from probe.net.segments import SEGMENTS, Segments, may_segment
 from probe.net.transmit import MMSGHDR, SAMPLED, TransmitStamps, receive_stamps
 
 LEAN = 4
@@ -211,7 +211,7 @@ class MmsgSocket:
     def segment(self, *, wanted: bool) -> bool:
         """Let ten datagrams of one size and address go through the system as one from now on, unless each is
         stamped; False where that cannot be had."""
-        granted = wanted and harmless_queues()
+        granted = wanted and may_segment(self._sock)
         self._segments, self.carrier = None, _SEGMENTED if granted else _ALONE
         if granted:
             names = 0 if self._connected else self._address_bytes
