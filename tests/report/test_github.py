@@ -59,8 +59,8 @@ def test_failed_thresholds_are_annotated_on_their_line() -> None:
 
 
 def test_a_file_is_named_from_the_repository_on() -> None:
-    item = judgement("fail", file="/home/runner/work/x/x/plans/a,b:c.yaml")
-    environ = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/home/runner/work/x/x"}
+    item = judgement("fail", file="/checkout/plans/a,b:c.yaml")
+    environ = {"GITHUB_ACTIONS": "true", "GITHUB_WORKSPACE": "/checkout"}
     (line,) = told(environ, thresholds=(item,))
     assert decoded(line)[1]["file"] == "plans/a,b:c.yaml"
     assert "file=plans/a%2Cb%3Ac.yaml," in line
