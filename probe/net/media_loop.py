@@ -58,6 +58,7 @@ class MediaLoop:
         self._stamps = 1 if nack or sock.stamped_every != SAMPLED else STAMPS
         self._give_up_ns = FOREVER
         self._looked_ns = 0
+        self._listened = False
 
     def run(self) -> None:
         progress, client = self._progress, self._client
@@ -90,7 +91,9 @@ class MediaLoop:
 
     def _must_look(self, now_ns: int, next_ns: int) -> bool:
         """Whether arrivals are to be taken in this round: many at a time cost a fraction of few."""
-        return not self._kernel_stamped or next_ns == FOREVER or now_ns - self._looked_ns >= self._heed_ns
+        if not self._kernel_stamped:
+            return not self._listened
+        return next_ns == FOREVER or now_ns - self._looked_ns >= self._heed_ns
 
     def _receive(self, stamps: int) -> None:
         """Everything that has arrived, and when what was sent left if there are so many `stamps`."""
@@ -121,9 +124,13 @@ class MediaLoop:
         self.watch.worked(since_ns, now_ns)
         wake_ns = min(max(next_ns, since_ns + self._tick_ns), now_ns + IDLE_NS, self._give_up_ns)
         listen = not self._kernel_stamped or (self._nack and wake_ns - now_ns > HEED_NS) or next_ns == FOREVER
+        self._listened = listen and now_ns < wake_ns
         if wake_ns <= now_ns:
             return
         readable = self._alarm.wait(wake_ns, listen=listen, exact=wake_ns <= next_ns)
-        self.watch.woke(wake_ns, monotonic_ns())
+        woken_ns = monotonic_ns()
+        if readable and not self._kernel_stamped:  # before all else: when we take it is when it has arrived
+            self._receive(1)
+        self.watch.woke(wake_ns, woken_ns)
         if readable and not self._sock.unstamped and (told := self._sock.transmitted()):
             self._client.on_transmitted(*told)  # a late stamp would go on waking us
