@@ -62,9 +62,9 @@ class Chain:
         return Course(tuple(sorted(found, key=lambda one: one.begin_ns)), self.min_delay_ns)
 
     @property
-    def mean_delay_ns(self) -> int:
-        """What the links' own delays come to at least, on average."""
-        return sum(link.mean_delay_ns for link in self.links)
+    def likely_delay_ns(self) -> int:
+        """Few packets in a thousand are released sooner after their arrival."""
+        return sum(link.likely_delay_ns for link in self.links)
 
     @property
     def counters(self) -> LinkCounters:

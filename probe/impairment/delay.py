@@ -19,6 +19,7 @@ from probe.metrics import Times
 
 TABLE_SIZE = 4096
 TABLE_SCALE = 8192
+RARE = 1000
 
 
 @cache
@@ -78,15 +79,19 @@ class DelayLine:
         self._walk: _Walk | None = None
         self._table: Times | None = None
         lowest = impairment.delay_ns - impairment.jitter_ns
+        likely = lowest + 2 * impairment.jitter_ns // RARE
         if impairment.jitter_ns and impairment.distribution != "uniform":
             self._table = table_delays(self._mean_ns, self._spread_ns, impairment.distribution)
-            lowest = int(self._table.min())
+            in_order = np.sort(self._table)
+            lowest, likely = int(in_order[0]), int(in_order[len(in_order) // RARE])
         if impairment.jitter_ns and impairment.jitter_correlation:
             self._walk = _Walk(impairment.jitter_correlation)
             if self._table is not None:
-                self._table = np.sort(self._table)
+                self._table = in_order
         self.lowest_ns = lowest
         """The smallest draw."""
+        self.likely_ns = likely
+        """One draw in RARE is smaller."""
         self.min_ns = max(0, lowest)
         """No delay is shorter."""
 

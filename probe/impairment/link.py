@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from probe.impairment.conditions import Conditions, Start
 from probe.impairment.counters import LinkCounters
 from probe.impairment.course import Interruption
+from probe.impairment.delay import DelayLine
 from probe.impairment.draws import BLOCK, Seed, child
 from probe.impairment.fates import Fates, Passes
 from probe.impairment.line import DROPPED, Line
@@ -54,8 +55,8 @@ class Link:
         self._counts = dict.fromkeys(LinkCounters.__dataclass_fields__, 0)
         self.min_delay_ns = min(self._shortest(condition) for condition in self._conditions.impairments)
         """No packet is released sooner after its arrival."""
-        self.mean_delay_ns = min(condition.delay_ns for condition in self._conditions.impairments)
-        """Of the condition that has the shortest; few packets are released much sooner."""
+        self.likely_delay_ns = min(self._likely(condition) for condition in self._conditions.impairments)
+        """Not more than one packet in a thousand is released sooner after its arrival."""
         if not self._conditions.change:
             self._enter(0)
 
@@ -114,10 +115,15 @@ class Link:
         """The least time from arrival to release under a condition."""
         if impairment.reorder is not None:
             return 0
-        shortest = Fates(impairment, 0).delay.lowest_ns
+        shortest = DelayLine(impairment, 0).lowest_ns
         if impairment.rate_bps and not self._conditions.in_bits:
             shortest += int(self._line.terms.service(np.zeros(1, np.int64))[0])
         return max(0, shortest)
+
+    @staticmethod
+    def _likely(impairment: Impairment) -> int:
+        """What the delay line alone adds to nearly all packets under a condition."""
+        return 0 if impairment.reorder is not None else max(0, DelayLine(impairment, 0).likely_ns)
 
     def _enter(self, visit: int) -> None:
         """Begin a condition: its draws are its own, and netem's chains start in their good state."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from probe.errors import NotMeasured
-from probe.methods.batch import ADDRESS_BYTES
+from probe.methods.batch import ADDRESS_BYTES, all_from
 from probe.net.address import Address
 from probe.net.udp import UdpSocket, open_udp
 
@@ -33,8 +33,8 @@ class Flow:
 
 
 def groups(numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.bool_] | slice]]:
-    """Each flow number among `numbers`, and which rows are its."""
-    if not np.count_nonzero(numbers != numbers[0]):
+    """Each flow number among `numbers`, and which rows are its; a slice: all."""
+    if numbers.tobytes() == numbers[:1].tobytes() * len(numbers):
         yield int(numbers[0]), slice(None)
         return
     for number in np.unique(numbers).tolist():
@@ -64,7 +64,7 @@ class Flows:
 
     def numbers_of(self, address: NDArray[np.uint8], now_ns: int) -> NDArray[np.int64]:
         """(n,) the flow of each of n client addresses, made where it is new; -1 where none can be made."""
-        if self._last is not None and (address == self._last.address).all():
+        if self._last is not None and all_from(address, self._last.address.tobytes()):
             self._last.last_ns = now_ns
             return np.full(len(address), self._last.number, np.int64)
         keys = np.ascontiguousarray(address).view(_ADDRESS).reshape(-1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from probe.methods.batch import ADDRESS_BYTES, FOREVER, Batch
+from probe.methods.batch import FOREVER, Batch, no_address
 from probe.metrics import Times
 from probe.net.udp import RECEIVE_BYTES
 
@@ -93,7 +93,7 @@ class Pending:
         rows[:] = rows[:, np.argsort(rows[_RELEASE], kind="stable")]
 
     def take(self, until_ns: int) -> tuple[Batch, NDArray[np.int64]]:
-        """Everything due by `until_ns` in order of release (`time_ns`), and the flow of each."""
+        """Everything due by `until_ns` in order of release (`time_ns`), to no address, and the flow of each."""
         begin = self._begin
         taken = int(self._rows[_RELEASE, begin : self._end].searchsorted(until_ns, "right"))
         release_ns, slots, size, flow = self._rows[:, begin : begin + taken].copy()
@@ -102,7 +102,7 @@ class Pending:
         width = int(np.maximum.reduce(size)) if taken else 0
         data = self._pool.data[slots, :width]
         self._pool.give(slots)
-        return Batch(data, size, release_ns, np.zeros((taken, ADDRESS_BYTES), np.uint8)), flow
+        return Batch(data, size, release_ns, no_address(taken)), flow
 
     def discard(self) -> int:
         """Forget all of them; returns how many there were."""

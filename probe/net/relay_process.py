@@ -17,7 +17,7 @@ from probe.impairment.chain import Chain, Path
 from probe.impairment.counters import LinkCounters
 from probe.impairment.course import Course
 from probe.impairment.profile import Impairment
-from probe.methods.batch import FOREVER, Batch, join
+from probe.methods.batch import ADDRESS_BYTES, FOREVER, Batch, join
 from probe.net.address import Address
 from probe.net.clock import Waiter, be_punctual, monotonic_ns
 from probe.net.lateness import Lateness, LatenessSummary
@@ -134,10 +134,10 @@ class _Direction:
 
     def rest(self) -> None:
         """Just after arrivals look for no more for a moment, many at a time cost less: well within the time before
-        any of them could leave, or a hundredth of the delay, which few that jitter draws are less than."""
+        any of them could leave, or but one in a thousand."""
         now_ns = monotonic_ns()
-        free_ns = (self.chain.earliest_release(now_ns) - now_ns) // 2
-        self.look_ns = now_ns + min(QUIET_NS, max(free_ns, self.chain.mean_delay_ns // 100))
+        free_ns = max(self.chain.earliest_release(now_ns) - now_ns, self.chain.likely_delay_ns)
+        self.look_ns = now_ns + min(QUIET_NS, free_ns // 2)
 
     def admit(self, batch: Batch, flow: NDArray[np.int64]) -> int:
         """Let datagrams meet the links; returns how many survivors found no room to wait."""
@@ -205,7 +205,8 @@ class RelayLoop:
                 self._flows.expire(now_ns)
                 housekeeping_ns = now_ns + min(HOUSEKEEPING_NS, self._idle_ns)
             release_ns = min(self._up.pending.next_ns, self._down.pending.next_ns) - self._lead_ns
-            self._rest(min(release_ns, housekeeping_ns))
+            if monotonic_ns() < release_ns:
+                self._rest(min(release_ns, housekeeping_ns))
 
     def _rest(self, wake_ns: int) -> None:
         """Sleep until `wake_ns`, the end of a moment without listening, or an arrival where we listen."""
@@ -265,9 +266,11 @@ class RelayLoop:
             batch, flow = self._up.pending.take(max(now_ns, self._up.pending.next_ns))
             for number, rows in groups(flow):
                 client = self._flows.get(number)
-                self._send(self._up, client.upstream if client else None, batch.take(rows))
+                part = batch if isinstance(rows, slice) else batch.take(rows)
+                self._send(self._up, client.upstream if client else None, part)
         if self._down.pending.next_ns <= soon_ns:
             batch, flow = self._down.pending.take(max(now_ns, self._down.pending.next_ns))
+            batch = batch._replace(address=np.empty((len(flow), ADDRESS_BYTES), np.uint8))
             known = np.ones(len(flow), np.bool_)
             for number, rows in groups(flow):
                 if client := self._flows.get(number):
@@ -285,9 +288,10 @@ class RelayLoop:
             pass
         taken = sock.send(batch) if sock else 0
         # One call sends them all, one after the other.
-        left_ns = np.arange(1, count + 1) * ((monotonic_ns() - start_ns) // count)
-        left_ns += start_ns
-        self._lateness.add(left_ns - batch.time_ns)
+        late_ns = np.arange(1, count + 1) * ((monotonic_ns() - start_ns) // count)
+        late_ns += start_ns
+        late_ns -= batch.time_ns
+        self._lateness.add(late_ns)
         direction.sent += taken
         self._unsent += count - taken
 

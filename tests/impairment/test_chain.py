@@ -6,7 +6,7 @@ import numpy as np
 
 from probe.impairment.chain import Chain, Path
 from probe.impairment.link import DROPPED, Link
-from probe.impairment.profile import CLEAN, Impairment, Loss, NetworkProfile
+from probe.impairment.profile import CLEAN, Impairment, Loss, NetworkProfile, Reorder
 from tests.impairment.releases import release_of
 
 MS = 1_000_000
@@ -27,6 +27,17 @@ def test_delays_add_and_losses_multiply() -> None:
     assert counters.offered_bytes == 5000 * 200
     assert counters.delivered_bytes == counters.delivered * 200
     assert chain.min_delay_ns == 40 * MS
+
+
+def test_likely_delays_add_up_and_are_bounds_that_few_packets_undercut() -> None:
+    jittery = Impairment(20 * MS, 5 * MS, ordered=False)
+    chain = Path.of([Impairment(10 * MS), jittery], [], 1).up
+    held = release_of(chain, ARRIVAL, SIZE) - ARRIVAL
+    assert chain.min_delay_ns < 12 * MS < chain.likely_delay_ns
+    assert (held < chain.likely_delay_ns).mean() < 0.003
+    assert Path.of([Impairment(10 * MS, 30 * MS, ordered=False)], [], 1).up.likely_delay_ns == 0
+    overtaken = Impairment(20 * MS, reorder=Reorder(0.25))
+    assert Path.of([overtaken], [], 1).up.likely_delay_ns == 0
 
 
 def test_nothing_in_the_way_still_counts() -> None:

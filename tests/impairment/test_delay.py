@@ -84,6 +84,15 @@ def test_the_shortest_delay_is_a_bound_that_is_nearly_met() -> None:
     assert DelayLine(Impairment(30 * MS, 20 * MS, distribution="uniform"), 1).min_ns == 10 * MS
 
 
+@pytest.mark.parametrize("distribution", ["uniform", "normal", "pareto", "paretonormal"])
+def test_few_draws_are_smaller_than_the_likely_delay(distribution: str) -> None:
+    impairment = Impairment(100 * MS, 20 * MS, distribution=distribution)  # type: ignore[arg-type]
+    likely_ns = DelayLine(impairment, 1).likely_ns
+    sample = delays(impairment, 1_000_000)
+    assert (sample < likely_ns).mean() == pytest.approx(0.001, abs=0.0002)
+    assert DelayLine(Impairment(30 * MS), 1).likely_ns == 30 * MS
+
+
 def test_jitter_moves_no_loss_and_the_other_way_round() -> None:
     assert (delays(Impairment(50 * MS)) == 50 * MS).all()
     with_normal = delays(Impairment(0, 1 * MS), 4096)

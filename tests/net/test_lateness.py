@@ -26,3 +26,16 @@ def test_nothing_yet_and_nothing_late() -> None:
     assert lateness.summary() == LatenessSummary(0, None, None, None)
     lateness.add(np.array([-5, 0, 0]))
     assert lateness.summary() == LatenessSummary(3, 0.0, 0.0, 0.0)
+
+
+def test_however_it_is_cut_it_is_the_same() -> None:
+    generator = np.random.default_rng(3)
+    sample = generator.lognormal(11, 1.5, 20_000).astype(np.int64)
+    cuts = np.sort(generator.choice(len(sample), 90, replace=False))  # parts of one value and of a thousand
+    at_once, in_parts = Lateness(), Lateness()
+    at_once.add(sample)
+    for number, part in enumerate(np.split(sample, cuts)):
+        in_parts.add(part)
+        if number == 40:
+            assert in_parts.summary().n == cuts[40]
+    assert in_parts.summary() == at_once.summary()
