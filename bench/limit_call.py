@@ -24,9 +24,10 @@ SILENCE_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class CallInC:
-    """Round trips without what the other end held the packet for, and the caller's cost."""
+    """Round trips without what the other end held the packet for, when packets left, and the caller's cost."""
 
     round_trip_us: NDArray[np.float64]
+    left_ns: NDArray[np.int64]
     cpu_us_a_packet: float
 
 
@@ -58,8 +59,9 @@ def call_in_c(calls: int, seconds: float, *, interval_ns: int = CALL_NS, pin: bo
         with running(*answering, cpu=cpus[1], fds=theirs) as child:
             done = json.loads(run(*calling, timeout=seconds + 10, cpu=cpus[0], fds=ours).stdout)
             finish(child, SILENCE_S + 5)
-        trips = _round_trips_us(_times(called.fileno(), packets), _times(answered.fileno(), packets))
-    return CallInC(trips, done["cpu_ns"] / done["packets"] / 1e3)
+        there = _times(called.fileno(), packets)
+        trips = _round_trips_us(there, _times(answered.fileno(), packets))
+    return CallInC(trips, there[there[:, 0] > 0, 0], done["cpu_ns"] / done["packets"] / 1e3)
 
 
 def _tick(calls: int) -> int:
