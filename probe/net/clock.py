@@ -125,6 +125,9 @@ class Alarm:
     MIN_LEAD_NS, MAX_LEAD_NS = 20_000, 400_000
     LATER_NS, SOONER_NS = 16_000, 2_000
     """How the lead follows what is seen: one wake-up in nine is later than it."""
+    NEAR_NS = 80_000
+    """A lead so short is waited through awake: a sleep costs the processor about as much, and where others compute,
+    who sleeps again just after it was woken may be woken by the system's next tick only (in 3 of 100 waits, 4 ms)."""
 
     def __init__(self, *fds: int, spin_ns: int = 0) -> None:
         self._longest_lead_ns = max(min(spin_ns or self.MAX_LEAD_NS, self.MAX_LEAD_NS), self.MIN_LEAD_NS)
@@ -153,7 +156,8 @@ class Alarm:
                 return False
         if now_ns >= until_ns:
             return False
-        if self._spin and until_ns - begun_ns > 5 * self.lead_ns:
+        awake = self._spin or (not listen and self.lead_ns <= self.NEAR_NS)
+        if awake and until_ns - begun_ns > 5 * self.lead_ns:
             while monotonic_ns() < until_ns:
                 pass
         elif listen or self._sleep is None:

@@ -150,9 +150,11 @@ class FakeTime:
 @settings(max_examples=200, deadline=None)
 @given(
     waits=st.lists(st.tuples(st.integers(0, 3 * MS), st.integers(0, 300_000)), max_size=60),
-    spin_ns=st.integers(1, MS),
+    spin_ns=st.integers(0, MS),
 )
-def test_a_loop_that_spins_sleeps_four_times_as_long(waits: list[tuple[int, int]], spin_ns: int) -> None:
+def test_a_loop_that_looks_at_the_clock_sleeps_four_times_as_long(
+    waits: list[tuple[int, int]], spin_ns: int
+) -> None:
     """Otherwise the kernel would stop it for 50 ms of each second, as a real-time process (sched(7))."""
     fake = FakeTime()
     alarm = Alarm(spin_ns=spin_ns)
@@ -165,3 +167,28 @@ def test_a_loop_that_spins_sleeps_four_times_as_long(waits: list[tuple[int, int]
             awake_ns = fake.now_ns - begun_ns - fake.slept_ns
             assert fake.now_ns >= begun_ns + ahead_ns
             assert awake_ns <= fake.slept_ns / 4 + 5000  # some looks at the clock beside
+
+
+@pytest.mark.parametrize(
+    ("lead_ns", "listen", "sleeps"),
+    [(60_000, False, 1), (60_000, True, 2), (300_000, False, 2)],
+    ids=["near", "listening", "far"],
+)
+def test_one_that_was_just_woken_does_not_sleep_again_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch, lead_ns: int, listen: bool, sleeps: int
+) -> None:
+    fake, slept = FakeTime(), []
+
+    def wait(until_ns: int) -> bool:
+        slept.append(until_ns)
+        return fake.wait(until_ns)
+
+    monkeypatch.setattr(clock, "monotonic_ns", fake.look)
+    alarm = Alarm()
+    alarm.lead_ns, alarm._sleep = lead_ns, None
+    for waiter in (alarm._deaf, alarm._listening):
+        monkeypatch.setattr(waiter, "wait", wait)
+    due_ns = fake.now_ns + 20 * MS
+    assert not alarm.wait(due_ns, listen=listen)
+    assert len(slept) == sleeps
+    assert due_ns <= fake.now_ns < due_ns + 5000
